@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import { declaredSensors, registryOptions, sharedFilters } from './options.ts';
 import { applyRules } from './wiring/alert.ts';
 import { routerOf } from './wiring/ingest.ts';
-import { sinkDepsOf, sinkSetups, warnOfEcho } from './wiring/notify.ts';
+import { notifySetup, sinkDepsOf, warnOfEcho } from './wiring/notify.ts';
 
 export interface Reloaded {
   /** Sections that took effect. */
@@ -37,7 +37,7 @@ export async function reload(context: Context, next: Config): Promise<Reloaded> 
   warnOfEcho(next, router.filters, logger);
   if (changed.has('notify')) await context.buttons.reconfigure(next);
   if (changed.has('notify'))
-    await dispatcher.reconfigure(sinkSetups(next, sinkDepsOf({ ...context, config: next })));
+    await dispatcher.reconfigure(notifySetup(next, sinkDepsOf({ ...context, config: next })));
   context.ingest.reroute(router);
   live.router = router;
   context.watchedRoutes.reroute(router);

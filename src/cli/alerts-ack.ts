@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { type AlertName, type OpenAlert, askFor, findOpenAlert, outcomeWithin } from '../queries/alerts.ts';
 import type { Db } from '../queries/db.ts';
-import { durationOption, isUuid } from './arguments.ts';
+import { durationArgument, durationOption, isUuid } from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { jsonLine } from './rows.ts';
@@ -14,6 +14,7 @@ interface Options {
   readonly by?: string;
   readonly comment: string;
   readonly wait: number | false;
+  readonly for?: number;
 }
 
 /** `fieldwatch alerts ack`: marks an alert as acknowledged. */
@@ -25,7 +26,11 @@ export const alertsAckCommand = (cli: Cli): Command =>
       'ack',
       'acknowledge an open alert: no more reminders, until it escalates; a latched one resolves when it is clear',
       'fieldwatch alerts ack coldroom-07 temperature_high --by ann --comment "door was open"\n' +
-        'fieldwatch alerts ack 7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10',
+        'fieldwatch alerts ack 7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10 --for 4h',
+    ).option(
+      '--for <duration>',
+      'how long; then it is reminded again (default: while it is open)',
+      durationArgument,
     ),
   );
 
@@ -86,7 +91,7 @@ async function ask(
   const alert = await findOpenAlert(db, name);
   if (alert === undefined)
     throw notOpen('alertId' in name ? name.alertId : `${name.sensor} ${name.alertType}`);
-  const id = await askFor(db, alert, { kind, by, comment: options.comment });
+  const id = await askFor(db, alert, { kind, by, comment: options.comment, forMs: options.for });
   const outcome = options.wait === false ? null : await outcomeWithin(db, id, options.wait);
   if (options.json === true) print(cli, jsonLine({ ...alert, command: kind, by, outcome }));
   else print(cli, sentence(kind, alert, outcome));

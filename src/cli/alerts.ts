@@ -34,6 +34,7 @@ const CSV_COLUMNS: readonly Column<ListedAlert>[] = [
   ...COLUMNS.slice(-1),
   { title: 'peak_value', value: (row) => row.peakValue },
   { title: 'acked_at', value: (row) => row.ackedAt },
+  { title: 'acked_until', value: (row) => row.ackedUntil },
   { title: 'acked_by', value: (row) => row.ackedBy },
   { title: 'suppressed', value: (row) => row.suppressed },
   { title: 'alert_id', value: (row) => row.alertId },

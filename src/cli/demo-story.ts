@@ -30,7 +30,7 @@ export const withStory = (config: Config): Config => ({
 
 /** With notifications to the embedded broker, so that an alert has been sent somewhere; as configured where there is a sink, or a broker. */
 export const withSink = (config: Config): Config =>
-  config.notify.length > 0 || config.mqtt.url !== undefined
+  config.notify.sinks.length > 0 || config.mqtt.url !== undefined
     ? config
     : {
         ...config,

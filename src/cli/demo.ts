@@ -112,7 +112,7 @@ function viewOn(cli: Cli): DemoView {
 function invite(view: DemoView, config: Config, app: App, invocation: Invocation): void {
   const { embedded } = config;
   view.note(`MQTT broker   ${app.urls.mqttUrl}   (publish your own: sensors/<location>/<device>/readings)`);
-  for (const sink of config.notify)
+  for (const sink of config.notify.sinks)
     if (sink.kind === 'mqtt') view.note(`alerts        at the broker: ${sink.prefix}/#`);
   view.note(`TimescaleDB   ${psqlCommand(config)}   (data in ${embedded.data_dir})`);
   if (app.httpPort !== undefined) {

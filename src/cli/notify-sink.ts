@@ -3,7 +3,7 @@ import { FieldwatchError } from '../core/errors.ts';
 import type { SinkConfig } from '../sinks/index.ts';
 
 /** The sink of that name; throws SINK_UNKNOWN. */
-export function sinkCalled({ notify: sinks }: Config, name: string): SinkConfig {
+export function sinkCalled({ notify: { sinks } }: Config, name: string): SinkConfig {
   const found = sinks.find((sink) => sink.name === name);
   if (found !== undefined) return found;
   throw new FieldwatchError(`no sink is called "${name}"`, {

@@ -17,6 +17,7 @@ import {
 } from './command.ts';
 import { withDatabase } from './database.ts';
 import { notifyPreviewCommand } from './notify-preview.ts';
+import { notifyRoutesCommand } from './notify-routes.ts';
 import { sinkCalled } from './notify-sink.ts';
 import { printRows } from './rows.ts';
 import type { Column } from './table.ts';
@@ -33,6 +34,7 @@ const COLUMNS: readonly Column<SinkStatus>[] = [
   { title: 'sink', value: (row) => row.name },
   { title: 'kind', value: (row) => row.kind },
   { title: 'queued', value: (row) => row.queued },
+  { title: 'held', value: (row) => row.held },
   { title: 'oldest', value: (row) => row.oldestQueuedAt },
   { title: 'sent', value: (row) => row.sent },
   { title: 'refused', value: (row) => row.refused },
@@ -69,7 +71,8 @@ export const notifyCommand: CliCommand = (cli) =>
         .option(...jsonOption)
         .action(cli.action((name: string, options: TestOptions) => test(cli, name, options))),
     )
-    .addCommand(notifyPreviewCommand(cli));
+    .addCommand(notifyPreviewCommand(cli))
+    .addCommand(notifyRoutesCommand(cli));
 
 async function list(cli: Cli, options: CommonOptions): Promise<ExitCode> {
   const { config } = loadConfig({ file: options.config, env: cli.env });
@@ -81,15 +84,18 @@ async function list(cli: Cli, options: CommonOptions): Promise<ExitCode> {
 /** The sinks of the configuration in its order, those never served too; then others that something waits for. */
 function merged({ notify }: Config, known: readonly SinkStatus[]): readonly SinkStatus[] {
   const byName = new Map(known.map((status) => [status.name, status]));
-  const configured = notify.map(({ name, kind }) => ({ ...(byName.get(name) ?? { ...NEVER, name }), kind }));
+  const configured = notify.sinks.map(({ name, kind }) => ({
+    ...(byName.get(name) ?? { ...NEVER, name }),
+    kind,
+  }));
   const others = known.filter(
-    (status) => status.queued > 0 && !notify.some(({ name }) => name === status.name),
+    (status) => status.queued > 0 && !notify.sinks.some(({ name }) => name === status.name),
   );
   return [...configured, ...others];
 }
 
 const NEVER: Omit<SinkStatus, 'name'> = {
-  kind: null, queued: 0, oldestQueuedAt: null, sent: 0, refused: 0, dropped: 0, lastSentAt: null, failingSince: null,
+  kind: null, queued: 0, held: 0, oldestQueuedAt: null, sent: 0, refused: 0, dropped: 0, lastSentAt: null, failingSince: null,
   lastError: null, lastErrorAt: null, servedBy: null,
 }; // prettier-ignore
 

@@ -4,7 +4,7 @@ import { BOM_FAULT, BYTE_ORDER_MARK, type ReadFile, withoutNewline } from '../li
 import type { ConfigPath } from './fault.ts';
 import { valueAt } from './issues.ts';
 import type { Origin, Origins } from './origins.ts';
-import { type PlainObject, inspect, isPlainObject, shapeOf, variantOf } from './walk.ts';
+import { type PlainObject, alternativeFor, inspect, isPlainObject, shapeOf, variantOf } from './walk.ts';
 
 const MAX_SECRET = 64 * 1024;
 
@@ -72,9 +72,10 @@ function namedFiles(schema: z.core.$ZodType, value: unknown, path: ConfigPath = 
   const shape = shapeOf(schema);
   if (shape === undefined || !isPlainObject(value)) return [];
   return Object.keys(value).flatMap((key) => {
-    const child = Object.hasOwn(shape, key) ? shape[key] : undefined;
-    if (child === undefined) return [];
+    const given = Object.hasOwn(shape, key) ? shape[key] : undefined;
+    if (given === undefined) return [];
     const [found, here] = [value[key], [...path, key]];
+    const child = alternativeFor(given, found);
     if (shapeOf(child) !== undefined) return namedFiles(child, found, here);
     if (Array.isArray(found))
       return found.flatMap((element: unknown, index) => {

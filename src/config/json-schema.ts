@@ -13,8 +13,13 @@ export function jsonSchema(): unknown {
         // A section whose keys are all commented out is null in YAML, and fine.
         if ((type === 'object' || type === 'array') && Object.hasOwn(node, 'default'))
           node.type = [type, 'null'];
+        if (Object.hasOwn(node, 'default') && node.anyOf?.every(isContainer) === true)
+          node.anyOf = [...node.anyOf, { type: 'null' }];
       },
     }),
     title: 'fieldwatch configuration',
   };
 }
+
+const isContainer = (node: z.core.JSONSchema._JSONSchema): boolean =>
+  typeof node === 'object' && (node.type === 'object' || node.type === 'array');

@@ -50,8 +50,11 @@ function nestedRows(def: Def, key: string): Row[] {
   return [];
 }
 
+/** What refers to itself is listed once. */
 const withoutItself = (schema: z.core.$ZodType, key: string) =>
-  rows(schema, key).filter((row) => row.key !== key);
+  isLazy(schema) ? [] : rows(schema, key).filter((row) => row.key !== key);
+
+const isLazy = (schema: z.core.$ZodType) => (schema as z.core.$ZodTypes)._zod.def.type === 'lazy';
 
 interface JsonType {
   readonly type?: string;

@@ -41,7 +41,9 @@ interface Target {
 
 function secretTargets(root: z.core.$ZodType, tree: PlainObject): ReadonlyMap<string, Target> {
   const list = leaves(root).find(({ path }) => path.join('.') === 'notify')?.schema;
-  const sinks: readonly unknown[] = Array.isArray(tree.notify) ? tree.notify : [];
+  const { notify } = tree;
+  const [given, place] = isPlainObject(notify) ? [notify.sinks, ['notify', 'sinks']] : [notify, ['notify']];
+  const sinks: readonly unknown[] = Array.isArray(given) ? given : [];
   const targets = new Map<string, Target>();
   sinks.forEach((sink, index) => {
     const schema = list === undefined ? undefined : variantOf(list, sink);
@@ -50,7 +52,7 @@ function secretTargets(root: z.core.$ZodType, tree: PlainObject): ReadonlyMap<st
       const key = leaf.path.join('_');
       if (leaf.path.length > 1 || !(leaf.secret || leaf.readsFile)) continue;
       const variable = `${SINK_PREFIX}${sink.name}_${key}`.toUpperCase().replace(/[^A-Z0-9]/g, '_');
-      targets.set(variable, { sink, key, path: ['notify', index, key] });
+      targets.set(variable, { sink, key, path: [...place, index, key] });
     }
   });
   return targets;

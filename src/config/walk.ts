@@ -47,6 +47,8 @@ function unwrap(schema: z.core.$ZodType): SchemaNode {
       core = def.innerType;
     } else if (def.type === 'optional' || def.type === 'nullable' || def.type === 'readonly') {
       core = def.innerType;
+    } else if (def.type === 'lazy') {
+      core = def.getter();
     } else if (def.type === 'pipe') {
       core = isTransform(def.in) ? def.out : def.in;
     } else {
@@ -82,7 +84,10 @@ export function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core
 
 /** Whether an absent value means "nothing here" rather than a missing text or number: an emptied-out section. */
 export function isContainer(schema: z.core.$ZodType): boolean {
-  return ['object', 'array', 'record'].includes((inspect(schema).core as z.core.$ZodTypes)._zod.def.type);
+  const def = (inspect(schema).core as z.core.$ZodTypes)._zod.def;
+  return def.type === 'union'
+    ? def.options.every(isContainer)
+    : ['object', 'array', 'record'].includes(def.type);
 }
 
 /** The schemas that may stand one step below: several behind a union. */
@@ -122,6 +127,7 @@ export function knownKeys(root: z.core.$ZodType, path: readonly (string | number
 /** The section that an element of a list is, by its kind; undefined where the list has no kinds, or not this one. */
 export function variantOf(list: z.core.$ZodType, element: unknown): z.core.$ZodType | undefined {
   const def = (inspect(list).core as z.core.$ZodTypes)._zod.def;
+  if (def.type === 'union') return firstOf(def.options, (option) => variantOf(option, element));
   if (def.type !== 'array' || !isPlainObject(element)) return undefined;
   const union = (inspect(def.element).core as z.core.$ZodTypes)._zod.def;
   if (union.type !== 'union' || !('discriminator' in union)) return undefined;
@@ -131,6 +137,27 @@ export function variantOf(list: z.core.$ZodType, element: unknown): z.core.$ZodT
     const tagged = tag === undefined ? undefined : (inspect(tag).core as z.core.$ZodTypes)._zod.def;
     return tagged?.type === 'literal' && tagged.values.includes(element[key] as string);
   });
+}
+
+function firstOf<Item, Found>(
+  items: readonly Item[],
+  find: (item: Item) => Found | undefined,
+): Found | undefined {
+  for (const item of items) {
+    const found = find(item);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The alternative of a union that a list or a section is; any other schema is itself. */
+export function alternativeFor(schema: z.core.$ZodType, value: unknown): z.core.$ZodType {
+  const def = (inspect(schema).core as z.core.$ZodTypes)._zod.def;
+  if (def.type !== 'union') return schema;
+  const wanted = Array.isArray(value) ? 'array' : isPlainObject(value) ? 'object' : undefined;
+  const fits = (option: z.core.$ZodType) =>
+    (inspect(option).core as z.core.$ZodTypes)._zod.def.type === wanted;
+  return def.options.find(fits) ?? schema;
 }
 
 export interface Leaf extends SchemaNode {

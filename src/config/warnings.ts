@@ -1,6 +1,7 @@
 import { codecNamed } from '../core/ingest/codec/index.ts';
 import { parseTopicPattern, topicList } from '../core/ingest/topic.ts';
 import { exposuresOf } from './exposures.ts';
+import { routeWarnings } from './notify-routes.ts';
 import type { Config } from './schema/index.ts';
 
 /** How far readings may overtake each other between the daemons of a share group: a batch, and one handover poll. */
@@ -19,7 +20,16 @@ export function warningsOf(config: Config): readonly string[] {
     warnings.push(
       'alerts.allowed_lateness is below 2s in a share group: readings that come by way of another daemon will count as late',
     );
+  warnings.push(...routeWarnings(config.notify), ...groupWarnings(config.notify.sinks));
   return warnings;
+}
+
+function groupWarnings(sinks: Config['notify']['sinks']): readonly string[] {
+  return sinks.flatMap((sink) =>
+    'group' in sink && sink.group !== undefined
+      ? `notify: group of the sink "${sink.name}" is replaced by group_by, group_wait and group_interval; its window is taken as group_interval`
+      : [],
+  );
 }
 
 /** Formats whose payload cannot name a device. */

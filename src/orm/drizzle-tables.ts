@@ -34,6 +34,7 @@ export const alertCommands = pgTable('alert_commands', {
   appliedBy: text('applied_by'),
   outcome: text('outcome'),
   requestId: text('request_id'),
+  endsAt: timestamp('ends_at', { withTimezone: true }),
 });
 
 export const alertDeliveries = pgTable('alert_deliveries', {
@@ -46,6 +47,13 @@ export const alertDeliveries = pgTable('alert_deliveries', {
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().default(filled),
   doneAt: timestamp('done_at', { withTimezone: true }),
   outcome: text('outcome'),
+  step: integer('step').notNull().default(filled),
+  origin: text('origin'),
+  held: boolean('held').notNull().default(filled),
+  dueAt: timestamp('due_at', { withTimezone: true }),
+  groupKey: text('group_key'),
+  groupIntervalMs: integer('group_interval_ms').notNull().default(filled),
+  repeatMs: bigint('repeat_ms', { mode: 'number' }),
 });
 
 export const alertDuty = pgTable('alert_duty', {
@@ -168,6 +176,13 @@ export const metrics = pgTable('metrics', {
   wrapsAt: doublePrecision('wraps_at'),
 });
 
+export const notifyGroups = pgTable('notify_groups', {
+  sink: text('sink').notNull(),
+  event: text('event').notNull(),
+  groupKey: text('group_key').notNull(),
+  flushedAt: timestamp('flushed_at', { withTimezone: true }).notNull(),
+});
+
 export const notifySinks = pgTable('notify_sinks', {
   name: text('name').notNull(),
   kind: text('kind').notNull(),
@@ -212,6 +227,7 @@ export const sensorAlerts = pgTable('sensor_alerts', {
   metric: text('metric'),
   kind: text('kind'),
   side: text('side'),
+  ackedUntil: timestamp('acked_until', { withTimezone: true }),
 });
 
 export const sensorAliases = pgTable('sensor_aliases', {

@@ -24,6 +24,7 @@ export interface AlertCommandsTable {
   applied_by: string | null;
   outcome: string | null;
   request_id: string | null;
+  ends_at: Timestamp | null;
 }
 
 export interface AlertDeliveriesTable {
@@ -36,6 +37,13 @@ export interface AlertDeliveriesTable {
   created_at: Filled<Timestamp>;
   done_at: Timestamp | null;
   outcome: string | null;
+  step: Filled<number>;
+  origin: string | null;
+  held: Filled<boolean>;
+  due_at: Timestamp | null;
+  group_key: string | null;
+  group_interval_ms: Filled<number>;
+  repeat_ms: Int8 | null;
 }
 
 export interface AlertDutyTable {
@@ -158,6 +166,13 @@ export interface MetricsTable {
   wraps_at: number | null;
 }
 
+export interface NotifyGroupsTable {
+  sink: string;
+  event: string;
+  group_key: string;
+  flushed_at: Timestamp;
+}
+
 export interface NotifySinksTable {
   name: string;
   kind: string;
@@ -202,6 +217,7 @@ export interface SensorAlertsTable {
   metric: string | null;
   kind: string | null;
   side: string | null;
+  acked_until: Timestamp | null;
 }
 
 export interface SensorAliasesTable {
@@ -409,6 +425,7 @@ export interface Database {
   dead_letters: DeadLettersTable;
   job_runs: JobRunsTable;
   metrics: MetricsTable;
+  notify_groups: NotifyGroupsTable;
   notify_sinks: NotifySinksTable;
   schema_migrations: SchemaMigrationsTable;
   sensor_alerts: SensorAlertsTable;
@@ -443,6 +460,7 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'applied_by',
     'outcome',
     'request_id',
+    'ends_at',
   ],
   alert_deliveries: [
     'alert_id',
@@ -454,6 +472,13 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'created_at',
     'done_at',
     'outcome',
+    'step',
+    'origin',
+    'held',
+    'due_at',
+    'group_key',
+    'group_interval_ms',
+    'repeat_ms',
   ],
   alert_duty: ['group_name', 'owner', 'epoch', 'leased_until', 'taken_at'],
   alert_handover: ['id', 'group_name', 'shard', 'readings', 'record', 'created_at', 'received_s'],
@@ -512,6 +537,7 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
   ],
   job_runs: ['job_id', 'started_at', 'finished_at', 'ok', 'error'],
   metrics: ['id', 'name', 'unit', 'created_at', 'kind', 'wraps_at'],
+  notify_groups: ['sink', 'event', 'group_key', 'flushed_at'],
   notify_sinks: [
     'name',
     'kind',
@@ -549,6 +575,7 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'metric',
     'kind',
     'side',
+    'acked_until',
   ],
   sensor_aliases: ['key', 'sensor_id'],
   sensor_changes: [

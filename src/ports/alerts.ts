@@ -49,6 +49,8 @@ export interface WaitingCommand {
   readonly alertId: string | null;
   readonly by: string;
   readonly comment: string;
+  /** End of an acknowledgement; null: it has none. */
+  readonly endsMs?: Millis | null;
   /** How long it has waited, by the database's clock. */
   readonly ageMs: number;
 }
@@ -88,4 +90,17 @@ export interface NewDelivery extends NotificationKey {
   readonly alertType: string;
   /** Only if an earlier one of the episode was queued for the sink. */
   readonly ifNotified: boolean;
+  /** JSON of the labels of its group. */
+  readonly groupKey: string;
+  readonly groupIntervalMs: number;
+  /** From now until it is due: the wait of its group, or the end of what holds it. */
+  readonly dueInMs: number;
+  /** What holds it: at its due time it is queued if its alert is firing, not acknowledged and not suppressed. */
+  readonly heldBy?: 'mute' | 'escalation' | undefined;
+  /** Of an escalation: seconds after the firing. */
+  readonly step?: number | undefined;
+  /** A rise of the severity: it renews no escalation that was cancelled. */
+  readonly isRise?: boolean | undefined;
+  /** Time to its reminder. */
+  readonly repeatMs?: number | undefined;
 }

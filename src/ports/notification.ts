@@ -1,6 +1,5 @@
 import type { AlertNotification } from '../core/alert/model.ts';
-import type { Delivery } from '../core/notify/delivery.ts';
-import type { Kind, KindCount } from '../core/notify/grouping.ts';
+import type { Delivery, DeliveryOrigin } from '../core/notify/delivery.ts';
 import type { Millis } from '../core/reading.ts';
 
 /** Sinks, and the queues before them. */
@@ -42,28 +41,57 @@ export interface NotifiedEpisode {
   readonly notifiedAtMs: Millis;
 }
 
-export type DeliveryOutcome = 'sent' | 'collapsed' | 'refused' | 'dropped' | 'expired';
+/** `cancelled`: when it was due its alert was not firing any more, or was acknowledged or suppressed. */
+export type DeliveryOutcome = 'sent' | 'collapsed' | 'refused' | 'dropped' | 'expired' | 'cancelled';
 
 export interface QueuedNotification {
   readonly id: number;
   readonly notification: AlertNotification;
+  readonly origin?: DeliveryOrigin | null;
+  /** Of an escalation: seconds after the firing. */
+  readonly step?: number;
 }
 
-/** The first of a kind, and how far the queue was read: later ones are not included. */
+/** Names a group of waiting notifications. */
+export interface GroupName {
+  readonly event: AlertNotification['event'];
+  readonly groupKey: string;
+}
+
+export interface WaitingGroup extends GroupName {
+  /** Until it may be sent; 0 or less: now. */
+  readonly dueInMs: Millis;
+}
+
+/** The first of a group, and how far the queue was read: later ones are not included. */
 export interface QueuedGroup {
-  readonly first: readonly AlertNotification[];
+  readonly first: readonly QueuedNotification[];
   readonly total: number;
   readonly lastId: number;
 }
 
 /** The pending notifications of one sink, oldest first. */
 export interface SinkQueue {
-  kinds(): Promise<readonly KindCount[]>;
+  /** How many wait, those that are held not included. */
+  waiting(): Promise<number>;
+  /** The groups that wait, first those that are due first. */
+  groups(limit: number): Promise<readonly WaitingGroup[]>;
   /** Skips episodes with an earlier waiting notification: the notifications of an episode are sent in order. */
-  next(limit: number, except: readonly Kind[]): Promise<readonly QueuedNotification[]>;
-  group(kind: Kind, names: number): Promise<QueuedGroup>;
+  next(limit: number): Promise<readonly QueuedNotification[]>;
+  group(name: GroupName, names: number): Promise<QueuedGroup>;
   confirm(ids: readonly number[], outcome: DeliveryOutcome): Promise<void>;
-  confirmGroup(kind: Kind, group: QueuedGroup, outcome: DeliveryOutcome): Promise<void>;
+  confirmGroup(name: GroupName, group: QueuedGroup, outcome: DeliveryOutcome): Promise<void>;
+}
+
+/** What became of the held deliveries that were due. */
+export interface HeldReport {
+  /** Now in the queue. */
+  readonly released: number;
+  readonly cancelled: number;
+  /** Acknowledged until later: decided then. */
+  readonly postponed: number;
+  /** Until the next one is due; Infinity: none is held. */
+  readonly nextInMs: Millis;
 }
 
 export interface QueueBounds {
@@ -101,6 +129,8 @@ export interface NotificationStore {
     ttlMs: number,
   ): Promise<boolean>;
   release(sink: string, owner: string): Promise<void>;
+  /** Queues the held deliveries that are due, or cancels them: a bounded number. */
+  queueDue(sink: string): Promise<HeldReport>;
   /** Enforces the bounds: collapses, expires, drops the oldest. */
   enforceLimits(sink: string, bounds: QueueBounds): Promise<QueueLimitsReport>;
   /** What was sent while the database was away: known from now on, whether or not it was queued already. */

@@ -11,7 +11,7 @@ export interface AlertFacts {
   /** Null once it is resolved. */
   readonly state: string | null;
   readonly deferredBy: string | null;
-  readonly ack: { readonly atMs: number; readonly by: string } | null;
+  readonly ack: { readonly atMs: number; readonly by: string; readonly untilMs?: number } | null;
 }
 
 /** A notification, by whichever daemon of the database. */

@@ -1,6 +1,6 @@
 import type { Severity } from '../core/alert/model.ts';
 import type { Matchers } from '../core/alert/rules/config.ts';
-import { type AlertListRow, COLUMNS, SYSTEM_COLUMNS } from './alerts.ts';
+import { type AlertListRow, COLUMNS, IS_ACKED, SYSTEM_COLUMNS } from './alerts.ts';
 import type { Db, TimeRange } from './db.ts';
 
 /**
@@ -48,7 +48,7 @@ const NEWEST = `NOT EXISTS (SELECT FROM sensor_alerts b WHERE b.sensor_id = a.se
 // $1 sensor, $2 location, $3 type, $4 alert type, $5 severities, $6 acknowledged: each null for any.
 const WANTED = `($1::text IS NULL OR s.key = $1) AND ($2::text IS NULL OR s.location = $2) AND ($3::text IS NULL OR s.type = $3)
   AND ($4::text IS NULL OR a.alert_type = $4) AND ($5::text[] IS NULL OR a.severity = ANY ($5))
-  AND ($6::boolean IS NULL OR (a.acked_at IS NOT NULL) = $6)`;
+  AND ($6::boolean IS NULL OR ${IS_ACKED} = $6)`;
 const SYSTEM_WANTED = `($1::text IS NULL OR a.subject = $1) AND $2::text IS NULL AND $3::text IS NULL
   AND ($4::text IS NULL OR a.alert_type = $4) AND ($5::text[] IS NULL OR a.severity = ANY ($5)) AND $6::boolean IS DISTINCT FROM true`;
 
@@ -81,10 +81,10 @@ export const pendingSql = `
 SELECT a.began AS time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS sensor, s.location,
   a.alert_type AS "alertType", a.severity, NULL::text AS message, a.last_value AS value, a.threshold, NULL::uuid AS "alertId",
   a.began AS "startedAt", NULL::timestamptz AS "resolvedAt", NULL::float8 AS "resolvedValue", NULL::text AS "resolveReason",
-  NULL::float8 AS "peakValue", NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::text AS suppressed,
+  NULL::float8 AS "peakValue", NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::timestamptz AS "ackedUntil", NULL::text AS suppressed,
   a.began::text AS at, s.name, s.type, coalesce(s.tags, '{}') AS tags, a.metric, a.kind, false AS backfilled, false AS system,
   '' AS episode, a.state, NULL::text AS "deferredBy", NULL::float8 AS "peakSoFar"
-FROM (SELECT *, NULL::timestamptz AS acked_at, coalesce(since, last_event_at) AS began FROM alert_state WHERE state = 'pending') a
+FROM (SELECT *, NULL::timestamptz AS acked_at, NULL::timestamptz AS acked_until, NULL::timestamptz AS resolved_at, coalesce(since, last_event_at) AS began FROM alert_state WHERE state = 'pending') a
 LEFT JOIN sensors s ON s.id = a.sensor_id
 WHERE ${WANTED} ORDER BY a.began DESC, a.sensor_id, a.alert_type LIMIT $7`;
 
@@ -168,7 +168,7 @@ SELECT seq, event, created_at AS "createdAt", payload ->> 'severity' AS severity
 FROM alert_outbox WHERE alert_id = $1::uuid ORDER BY seq LIMIT 1000`;
 
 export const deliveriesSql = `
-SELECT sink, event, created_at AS "queuedAt", done_at AS "doneAt", outcome
+SELECT sink, event, created_at AS "queuedAt", done_at AS "doneAt", outcome, origin, CASE WHEN held THEN due_at END AS "heldUntil"
 FROM alert_deliveries WHERE alert_id = $1::uuid ORDER BY id LIMIT 1000`;
 
 /** What operators asked for and got. */
@@ -199,6 +199,10 @@ export interface DeliveryRow {
   readonly doneAt: Date | null;
   /** Null while it waits. */
   readonly outcome: string | null;
+  /** Why it was made later than its notification: mute, escalation, reminder. */
+  readonly origin: string | null;
+  /** It is decided then. */
+  readonly heldUntil: Date | null;
 }
 
 export interface ActionRow {

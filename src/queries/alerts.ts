@@ -6,12 +6,17 @@ import { FieldwatchError } from '../core/errors.ts';
 import { type Db, type Limited, selected, type Selection, type TimeRange } from './db.ts';
 import { sensorsWhere } from './readings.ts';
 
+/** Of an open alert an acknowledgement may have ended. */
+export const IS_ACKED =
+  '(a.acked_at IS NOT NULL AND (a.acked_until IS NULL OR a.resolved_at IS NOT NULL OR a.acked_until > now()))';
+
 export const COLUMNS = `
   a.time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS sensor, s.location,
   a.alert_type AS "alertType", a.severity, a.message, a.value, a.threshold, a.alert_id AS "alertId",
   a.started_at AS "startedAt", a.resolved_at AS "resolvedAt", a.resolved_value AS "resolvedValue",
-  a.resolve_reason AS "resolveReason", a.peak_value AS "peakValue", a.acked_at AS "ackedAt", a.acked_by AS "ackedBy",
-  a.suppressed`;
+  a.resolve_reason AS "resolveReason", a.peak_value AS "peakValue",
+  CASE WHEN ${IS_ACKED} THEN a.acked_at END AS "ackedAt", CASE WHEN ${IS_ACKED} THEN a.acked_by END AS "ackedBy",
+  CASE WHEN ${IS_ACKED} THEN a.acked_until END AS "ackedUntil", a.suppressed`;
 
 /** With its current state, which the rows do not show: an unresolved alert may be latched, or silenced. */
 export const LISTED = `
@@ -27,7 +32,7 @@ export const SYSTEM_COLUMNS = `
   a.message, NULL::float8 AS value, NULL::float8 AS threshold, a.alert_id AS "alertId", a.started_at AS "startedAt",
   a.resolved_at AS "resolvedAt", NULL::float8 AS "resolvedValue",
   CASE WHEN a.resolved_at IS NOT NULL THEN 'value' END AS "resolveReason", NULL::float8 AS "peakValue",
-  NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::text AS suppressed`;
+  NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::timestamptz AS "ackedUntil", NULL::text AS suppressed`;
 
 /** With their state: they are never silenced or latched. */
 export const SYSTEM_LISTED = `
@@ -70,6 +75,8 @@ export interface AlertListRow {
   readonly peakValue: number | null;
   readonly ackedAt: Date | null;
   readonly ackedBy: string | null;
+  /** When the acknowledgement ends; null: with the alert. */
+  readonly ackedUntil: Date | null;
   /** Why no notification was sent when it was raised. */
   readonly suppressed: string | null;
 }
@@ -272,8 +279,8 @@ FROM alert_state a LEFT JOIN sensors s ON s.id = a.sensor_id WHERE ${OPEN}
 ORDER BY a.sensor_id, a.alert_type LIMIT 2`;
 
 const ASK = `
-INSERT INTO alert_commands (kind, sensor_id, alert_type, alert_id, asked_by, comment)
-VALUES ($1, $2, $3, $4, $5, $6) RETURNING id::text`;
+INSERT INTO alert_commands (kind, sensor_id, alert_type, alert_id, asked_by, comment, ends_at)
+VALUES ($1, $2, $3, $4, $5, $6, now() + $7::float8 * interval '1 ms') RETURNING id::text`;
 
 export const outcomeText = 'SELECT outcome FROM alert_commands WHERE id = $1::bigint';
 
@@ -294,6 +301,8 @@ export interface AlertRequest {
   readonly kind: 'ack' | 'resolve';
   readonly by: string;
   readonly comment: string;
+  /** How long an acknowledgement lasts; absent: as long as the alert is open. */
+  readonly forMs?: number | undefined;
 }
 
 export async function findOpenAlert(db: Db, name: AlertName): Promise<OpenAlert | undefined> {
@@ -302,9 +311,21 @@ export async function findOpenAlert(db: Db, name: AlertName): Promise<OpenAlert 
 }
 
 /** Queues a command for the daemon; returns its number. */
-export async function askFor(db: Db, alert: OpenAlert, { kind, by, comment }: AlertRequest): Promise<string> {
+export async function askFor(
+  db: Db,
+  alert: OpenAlert,
+  { kind, by, comment, forMs }: AlertRequest,
+): Promise<string> {
   const { sensorId, alertType, alertId } = alert;
-  const { rows } = await db.query<{ id: string }>(ASK, [kind, sensorId, alertType, alertId, by, comment]);
+  const { rows } = await db.query<{ id: string }>(ASK, [
+    kind,
+    sensorId,
+    alertType,
+    alertId,
+    by,
+    comment,
+    forMs ?? null,
+  ]);
   return rows[0]?.id ?? '';
 }
 

@@ -43,13 +43,14 @@ export async function shareGroup(db: Db, group: string): Promise<ShareGroupStatu
 }
 
 export const notifySinksSql = `
-SELECT coalesce(s.name, q.sink) AS name, s.kind, coalesce(q.queued, 0)::int AS queued, q.oldest AS "oldestQueuedAt",
+SELECT coalesce(s.name, q.sink) AS name, s.kind, coalesce(q.queued, 0)::int AS queued, coalesce(q.held, 0)::int AS held, q.oldest AS "oldestQueuedAt",
        coalesce(s.sent, 0)::float8 AS sent, coalesce(s.refused, 0)::float8 AS refused,
        coalesce(s.dropped, 0)::float8 AS dropped, s.last_sent_at AS "lastSentAt", s.failing_since AS "failingSince",
        s.last_error AS "lastError", s.last_error_at AS "lastErrorAt",
        CASE WHEN s.leased_until > now() THEN s.owner END AS "servedBy"
   FROM notify_sinks s FULL JOIN (
-    SELECT sink, count(*) AS queued, min(created_at) AS oldest FROM alert_deliveries WHERE done_at IS NULL GROUP BY sink) q
+    SELECT sink, count(*) FILTER (WHERE NOT held) AS queued, count(*) FILTER (WHERE held) AS held,
+           min(created_at) FILTER (WHERE NOT held) AS oldest FROM alert_deliveries WHERE done_at IS NULL GROUP BY sink) q
     ON q.sink = s.name
  ORDER BY 1`;
 
@@ -57,6 +58,8 @@ export interface SinkStatus {
   readonly name: string;
   readonly kind: string | null;
   readonly queued: number;
+  /** Waiting for the end of a mute time, or for an escalation or a reminder. */
+  readonly held: number;
   readonly oldestQueuedAt: Date | null;
   readonly sent: number;
   readonly refused: number;

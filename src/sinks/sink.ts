@@ -12,6 +12,7 @@ import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../core/notify/tex
 import { type TextContext, isOfSystem } from '../core/notify/text/sentence.ts';
 import { backoff } from '../core/schema/backoff.ts';
 import { duration } from '../core/schema/common.ts';
+import { groupingFields } from '../core/notify/grouping-fields.ts';
 import { section, text, whole } from '../core/schema/fields.ts';
 import { timezone } from '../core/schema/timezone.ts';
 import type { NotificationSink } from '../ports/notification.ts';
@@ -159,11 +160,12 @@ const commonFields = (perMinute: number) => ({
 /** Further keys of sinks that notify people: they may leave out the end, and send many as one. */
 export const groupFields = {
   send_resolved: z.boolean().default(true).describe('notify when an alert resolves, too'),
+  ...groupingFields,
   group: section(
     {
-      over: z.int().min(1).max(1000).default(10).describe('above this number they are sent as one'),
-      window: duration({ min: '1s', max: '1h' }).prefault('30s').describe('time over which they are counted'),
+      over: z.int().min(1).max(1000).optional().describe('without effect: groups are sent from the first on'),
+      window: duration({ min: '1s', max: '1h' }).optional().describe('the former name of group_interval'),
     },
-    'many notifications of one event and alert type',
-  ).prefault({}),
+    'former keys of grouping',
+  ).optional(),
 };

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Transporter } from 'nodemailer';
 import * as z from '../core/schema/zod.ts';
 import { messageOf } from '../core/errors.ts';
-import { type Delivery, SILENCE_MS } from '../core/notify/delivery.ts';
+import { type Delivery, SILENCE_MS, deliveryKeyOf } from '../core/notify/delivery.ts';
 import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
 import { fill } from '../core/notify/text/language.ts';
 import { lasting } from '../core/notify/text/moment.ts';
@@ -68,7 +68,7 @@ class SmtpSink implements NotificationSink {
     const delivery = await completed(given, this.#config, this.#deps);
     const context = textContext(this.#config, this.#deps);
     const { from, to } = this.#config;
-    const { alertId, seq, severity } = firstOf(delivery);
+    const { alertId, severity } = firstOf(delivery);
     await this.#withTransport(signal, (transport) =>
       transport.sendMail({
         from,
@@ -76,7 +76,7 @@ class SmtpSink implements NotificationSink {
         subject: titleOf(delivery, this.#texts, context),
         text: `${this.#textOf(delivery, context)}\n`,
         // The same at every attempt; and mail programs show the mails of an episode together.
-        messageId: `<${alertId}.${seq}@fieldwatch>`,
+        messageId: `<${deliveryKeyOf(firstOf(delivery), '.')}@fieldwatch>`,
         references: [`<${alertId}@fieldwatch>`],
         headers: { 'auto-submitted': 'auto-generated' },
         priority: severity === 'critical' ? 'high' : 'normal',

@@ -1,6 +1,6 @@
 import type * as Crypto from 'node:crypto';
 import * as z from '../core/schema/zod.ts';
-import type { Delivery } from '../core/notify/delivery.ts';
+import { type Delivery, deliveryKeyOf } from '../core/notify/delivery.ts';
 import { webhookBody } from '../core/notify/webhook-body.ts';
 import { readFilePath, secret } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
@@ -89,7 +89,7 @@ class WebhookSink implements NotificationSink {
       ...credentials.headers,
       'content-type': 'application/json',
       // The same at every attempt: a receiver that has seen it can drop the second one.
-      'idempotency-key': `${first?.alertId ?? ''}-${first?.seq ?? 0}`,
+      'idempotency-key': first === undefined ? '' : deliveryKeyOf(first),
       ...(secret === undefined ? {} : signature(secret, body, this.#deps.clock.nowMs())),
     };
     const secrets = [

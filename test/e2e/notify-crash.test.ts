@@ -40,7 +40,16 @@ describeWith('mosquitto')('SIGKILL of the daemon between commit, log line and si
       mqtt: { client_id: 'notify-crash', reconnect: { min: '50ms', max: '500ms' } },
       alerts: { metrics: { temperature: { max: 30 } } },
       notify: [
-        { name: 'ops', kind: 'webhook', url: `${hook.url}/${SECRET}`, token: SECRET, secret: SECRET, retry },
+        {
+          name: 'ops',
+          kind: 'webhook',
+          url: `${hook.url}/${SECRET}`,
+          token: SECRET,
+          secret: SECRET,
+          retry,
+          group_by: ['...'],
+          group_wait: '0s',
+        },
       ],
       app_metrics: { enabled: false },
       log: { alert_log: 'alerts.log', level: 'debug' },

@@ -28,7 +28,7 @@ mqtt: { url: "${deployment.broker.url}", client_id: ${id} }
 database: { url: "${deployment.database.url}", migrate_at_start: false }
 routes: [{ topic: "${id}/{device}/readings", codec: json }]
 alerts: { metrics: { temperature: { max: 30 } } }
-notify: [{ name: ops, kind: webhook, url: "${hook.url}", retry: { min: 50ms, max: 500ms } }]
+notify: [{ name: ops, kind: webhook, url: "${hook.url}", group_by: ["..."], group_wait: 0s, retry: { min: 50ms, max: 500ms } }]
 scheduler: { enabled: false }
 app_metrics: { enabled: false }
 http: { enabled: false }

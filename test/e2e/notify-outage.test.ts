@@ -20,7 +20,7 @@ describeWith('mosquitto')('an alert while the database is away', () => {
       database: { connect_timeout: '1s' },
       alerts: { metrics: { temperature: { max: 30 } } },
       notify: [
-        { name: 'ops', kind: 'webhook', url: hook.url },
+        { name: 'ops', kind: 'webhook', url: hook.url, group_wait: '0s' },
         { name: 'broker', kind: 'mqtt', retain: 'while_firing' },
       ],
       app_metrics: { enabled: false },

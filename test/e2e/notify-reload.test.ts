@@ -30,7 +30,7 @@ database: { url: "${deployment.database.url}", migrate_at_start: false }
 routes: [{ topic: "sensors/{location}/{device}/readings", codec: json }]
 alerts: { metrics: { temperature: { max: 30 } } }
 notify:
-${Object.entries(sinks).map(([name, at]) => `  - { name: ${name}, kind: webhook, url: "${hook(at).url}", timeout: 1m, retry: { min: 50ms, max: 500ms } }`).join('\n')}
+${Object.entries(sinks).map(([name, at]) => `  - { name: ${name}, kind: webhook, url: "${hook(at).url}", group_by: ["..."], group_wait: 0s, timeout: 1m, retry: { min: 50ms, max: 500ms } }`).join('\n')}
 scheduler: { enabled: false }
 app_metrics: { enabled: false }
 http: { enabled: false }

@@ -1,16 +1,43 @@
 import type { AlertNotification } from '../../src/core/alert/model.ts';
+import type { Placement } from '../../src/core/notify/grouping.ts';
 import type { Delivery } from '../../src/core/notify/delivery.ts';
-import type { NotificationStore, NotificationSink, SinkReport } from '../../src/ports/notification.ts';
-import { MemoryQueue } from '../../src/services/notify/memory-queue.ts';
+import type {
+  HeldReport,
+  NotificationSink,
+  NotificationStore,
+  SinkReport,
+} from '../../src/ports/notification.ts';
+import type { Clock } from '../../src/ports/time.ts';
+import { MemoryQueue, type PlacedNotification } from '../../src/services/notify/memory-queue.ts';
+import { FakeClock } from './fake-clock.ts';
+
+/** Notifications as routes place them: by their type, at once, unless said otherwise. */
+export const placed = (
+  all: readonly AlertNotification[],
+  placement: Partial<Placement> = {},
+): readonly PlacedNotification[] =>
+  all.map((notification) => ({
+    notification,
+    groupKey: JSON.stringify({ alert_type: notification.alertType }),
+    waitMs: 0,
+    intervalMs: 0,
+    ...placement,
+  }));
 
 /** The queues of the sinks in memory; `away` is a database that does not answer. */
 export class FakeDeliveries implements NotificationStore {
-  readonly queue = new MemoryQueue(1_000_000);
+  readonly queue: MemoryQueue;
+  /** What the next looks at the held deliveries find. */
+  readonly held: HeldReport[] = [];
   readonly recordedAs: AlertNotification[] = [];
   readonly reports: SinkReport[] = [];
   away = false;
   leasedBy: string | undefined;
   dropOver: number | undefined;
+
+  constructor(clock: Pick<Clock, 'monotonicMs'> = new FakeClock()) {
+    this.queue = new MemoryQueue(1_000_000, clock);
+  }
 
   queueOf() {
     return this.queue;
@@ -24,6 +51,10 @@ export class FakeDeliveries implements NotificationStore {
 
   async release() {
     this.leasedBy = undefined;
+  }
+
+  async queueDue(): Promise<HeldReport> {
+    return this.held.shift() ?? { released: 0, cancelled: 0, postponed: 0, nextInMs: Infinity };
   }
 
   async enforceLimits(_sink: string, { max }: { max: number }) {

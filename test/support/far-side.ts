@@ -68,7 +68,7 @@ export function sinkOf(
   given: Readonly<Record<string, unknown>>,
   deps: SinkDeps = SINK_DEPS,
 ): NotificationSink {
-  const [config] = notifySchema.parse([{ name: 'ops', ...given }]);
+  const [config] = notifySchema.parse([{ name: 'ops', ...given }]).sinks;
   if (config === undefined) throw new Error('one sink in, one sink out');
   return createSink(config, deps);
 }
@@ -85,7 +85,7 @@ async function smtpFarSide(): Promise<FarSide> {
       ...{ from: 'Fieldwatch <fw@example.org>', to: ['a@example.org', 'b@example.org'] },
       ...{ username: 'fw', password_file: passwordFile },
     },
-  ]);
+  ]).sinks;
   if (config?.kind !== 'smtp') throw new Error('one sink in, one sink out');
   // A configuration would refuse that: the password travels in clear text, between two parts of this test.
   const sink = createSink({ ...config, tls: 'off' }, SINK_DEPS);

@@ -71,5 +71,5 @@ export async function openStore(options: Partial<StoreOptions> = {}): Promise<St
 /** Empties what the tests of one file write, cheaper than a new database. */
 export const clear = (fixture: StoreFixture): Promise<unknown> =>
   fixture.rows(
-    'TRUNCATE sensor_readings, sensor_metrics, sensor_alerts, alert_state, alert_watermarks, alert_outbox, alert_deliveries, notify_sinks, dead_letters, sensors, sensor_aliases',
+    'TRUNCATE sensor_readings, sensor_metrics, sensor_alerts, alert_state, alert_watermarks, alert_outbox, alert_deliveries, notify_sinks, notify_groups, dead_letters, sensors, sensor_aliases',
   );

@@ -143,6 +143,7 @@ export class TimescaleAlertStore implements AlertStore {
           LIMIT $2)`,
       values,
     );
+    await this.#query(`DELETE FROM notify_groups WHERE flushed_at < $1::timestamptz`, values.slice(0, 1));
     return Math.max(outbox.rowCount ?? 0, deliveries.rowCount ?? 0) >= slice;
   }
 

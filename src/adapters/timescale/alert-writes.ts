@@ -76,7 +76,7 @@ async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
        $15::boolean[])
      ON CONFLICT (sensor_id, time, metric, kind, side) DO UPDATE
        SET message = excluded.message, value = excluded.value, threshold = excluded.threshold, severity = excluded.severity,
-           suppressed = excluded.suppressed, acked_at = NULL, acked_by = NULL
+           suppressed = excluded.suppressed, acked_at = NULL, acked_by = NULL, acked_until = NULL
      WHERE a.alert_id = excluded.alert_id AND a.resolved_at IS NULL AND ${rank('a.severity')} < ${rank('excluded.severity')}`,
     columns(
       rows,

@@ -1,44 +1,80 @@
-import type { AlertNotification } from '../../core/alert/model.ts';
-import type { Kind, KindCount } from '../../core/notify/grouping.ts';
 import type {
   DeliveryOutcome,
+  GroupName,
   QueuedGroup,
   QueuedNotification,
   SinkQueue,
+  WaitingGroup,
 } from '../../ports/notification.ts';
 import type { Query } from './notification-writes.ts';
-import { columns } from './values.ts';
 
-const WAITING = 'd.sink = $1 AND d.done_at IS NULL';
+const WAITING = 'd.sink = $1 AND d.done_at IS NULL AND NOT d.held';
 
 /**
  * An episode is sent in order: nothing of it while an earlier notification waits. The sink is compared as an expression,
  * so that the lookup goes by the episode: on a table without statistics the planner would scan the whole queue per row.
  */
 const FIRST_OF_EPISODE = `NOT EXISTS (SELECT FROM alert_deliveries e
-  WHERE e.alert_id = d.alert_id AND e.sink || '' = d.sink AND e.seq < d.seq AND e.done_at IS NULL)`;
+  WHERE e.alert_id = d.alert_id AND e.sink || '' = d.sink AND (e.seq, e.step) < (d.seq, d.step)
+    AND e.done_at IS NULL AND NOT e.held)`;
 
-const KINDS = `
-SELECT event, alert_type AS "alertType", count(*)::int AS count FROM alert_deliveries d
- WHERE ${WAITING} GROUP BY event, alert_type ORDER BY min(id)`;
+/** Rows of earlier versions have no group: they are grouped by their type. */
+const GROUP_KEY = `coalesce(d.group_key, json_build_object('alert_type', d.alert_type)::text)`;
+const OF_GROUP = `${WAITING} AND d.event = $2 AND ${GROUP_KEY} = $3`;
 
-const NEXT = `
-SELECT d.id::float8 AS id, o.payload AS notification FROM alert_deliveries d JOIN alert_outbox o USING (alert_id, seq)
- WHERE ${WAITING} AND ${FIRST_OF_EPISODE} AND NOT EXISTS (
-   SELECT FROM unnest($3::text[], $4::text[]) AS x (event, alert_type) WHERE x.event = d.event AND x.alert_type = d.alert_type)
- ORDER BY d.id LIMIT $2`;
+const COUNT = `SELECT count(*)::int AS count FROM alert_deliveries d WHERE ${WAITING}`;
+
+const GROUPS = `
+SELECT q.event, q.group_key AS "groupKey",
+  (extract(epoch FROM greatest(q.due_at, g.flushed_at + q.every * interval '1 ms') - now()) * 1000)::float8 AS "dueInMs"
+FROM (SELECT d.event, ${GROUP_KEY} AS group_key, min(coalesce(d.due_at, d.created_at)) AS due_at, min(d.group_interval_ms) AS every
+        FROM alert_deliveries d WHERE ${WAITING} GROUP BY 1, 2) q
+LEFT JOIN notify_groups g ON g.sink = $1 AND g.event = q.event AND g.group_key = q.group_key
+ORDER BY 3 LIMIT $2`;
+
+/**
+ * What was made later than its notification is sent as the newest of its episode, under the event that it is for.
+ * `o` is the notification of the row.
+ */
+const PAYLOAD = `CASE WHEN d.origin IS NULL THEN o.payload ELSE coalesce((
+    SELECT n.payload FROM alert_outbox n WHERE n.alert_id = d.alert_id AND n.seq > d.seq
+      AND n.event IN ('firing', 'escalated', 'deescalated', 'reminder') ORDER BY n.seq DESC LIMIT 1), o.payload)
+  || jsonb_build_object('seq', d.seq, 'event', d.event) END`;
+const ITEM = `d.id::float8 AS id, ${PAYLOAD} AS notification, d.origin, d.step`;
+const JOINED = 'alert_deliveries d JOIN alert_outbox o USING (alert_id, seq)';
+
+const NEXT = `SELECT ${ITEM} FROM ${JOINED} WHERE ${WAITING} AND ${FIRST_OF_EPISODE} ORDER BY d.id LIMIT $2`;
 
 const GROUP = `
 SELECT count(*)::int AS total, coalesce(max(id), 0)::float8 AS "lastId" FROM alert_deliveries d
- WHERE ${WAITING} AND d.event = $2 AND d.alert_type = $3 AND ${FIRST_OF_EPISODE}`;
+ WHERE ${OF_GROUP} AND ${FIRST_OF_EPISODE}`;
 
 const GROUP_FIRST = `
-SELECT o.payload FROM alert_deliveries d JOIN alert_outbox o USING (alert_id, seq)
- WHERE ${WAITING} AND d.event = $2 AND d.alert_type = $3 AND ${FIRST_OF_EPISODE} ORDER BY d.id LIMIT $4`;
+SELECT ${ITEM} FROM ${JOINED} WHERE ${OF_GROUP} AND ${FIRST_OF_EPISODE}
+ ORDER BY array_position(ARRAY['critical', 'warning', 'info'], o.payload->>'severity'), d.id LIMIT $4`;
 
-const SETTLE_GROUP = `
-UPDATE alert_deliveries d SET done_at = now(), outcome = $5
- WHERE ${WAITING} AND d.event = $2 AND d.alert_type = $3 AND d.id <= $4 AND ${FIRST_OF_EPISODE}`;
+/** The next reminder of each episode, from now on; `done` has what was sent. */
+const REMIND = `
+INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, step, origin, held, due_at, group_key, group_interval_ms, repeat_ms)
+SELECT DISTINCT ON (n.alert_id) n.alert_id, n.seq, n.sink, 'reminder', n.alert_type,
+       least(0, (SELECT min(e.step) FROM alert_deliveries e WHERE e.alert_id = n.alert_id AND e.sink || '' = n.sink)) - 1,
+       'reminder', true, now() + n.repeat_ms * interval '1 ms', n.group_key, n.group_interval_ms, n.repeat_ms
+  FROM done n WHERE n.repeat_ms IS NOT NULL
+   AND NOT EXISTS (SELECT FROM alert_outbox o WHERE o.alert_id = n.alert_id AND o.event = 'resolved')
+ ORDER BY n.alert_id, n.seq DESC
+ON CONFLICT (alert_id, sink) WHERE held AND origin = 'reminder' DO UPDATE SET due_at = excluded.due_at, seq = excluded.seq`;
+
+const CONFIRM = `
+WITH done AS (UPDATE alert_deliveries d SET done_at = now(), outcome = $3
+  WHERE sink = $1 AND id = ANY($2::bigint[]) AND done_at IS NULL RETURNING d.*)
+${REMIND}`;
+
+const CONFIRM_GROUP = `
+WITH done AS (UPDATE alert_deliveries d SET done_at = now(), outcome = $5
+  WHERE ${OF_GROUP} AND d.id <= $4 AND ${FIRST_OF_EPISODE} RETURNING d.*),
+flushed AS (INSERT INTO notify_groups (sink, event, group_key, flushed_at) VALUES ($1, $2, $3, now())
+  ON CONFLICT (sink, event, group_key) DO UPDATE SET flushed_at = excluded.flushed_at)
+${REMIND}`;
 
 /** The stored queue of one sink. */
 export class StoredQueue implements SinkQueue {
@@ -50,40 +86,36 @@ export class StoredQueue implements SinkQueue {
     this.#sink = sink;
   }
 
-  async kinds(): Promise<readonly KindCount[]> {
-    return (await this.#query(KINDS, [this.#sink])).rows as KindCount[];
+  async waiting(): Promise<number> {
+    const rows = (await this.#query(COUNT, [this.#sink])).rows as { count: number }[];
+    return rows[0]?.count ?? 0;
   }
 
-  async next(limit: number, except: readonly Kind[]): Promise<readonly QueuedNotification[]> {
-    const kinds = columns(
-      except,
-      ({ event }) => event,
-      ({ alertType }) => alertType,
-    );
-    return (await this.#query(NEXT, [this.#sink, limit, ...kinds])).rows as QueuedNotification[];
+  async groups(limit: number): Promise<readonly WaitingGroup[]> {
+    return (await this.#query(GROUPS, [this.#sink, limit])).rows as WaitingGroup[];
   }
 
-  async group({ event, alertType }: Kind, names: number): Promise<QueuedGroup> {
-    const of = [this.#sink, event, alertType];
+  async next(limit: number): Promise<readonly QueuedNotification[]> {
+    return (await this.#query(NEXT, [this.#sink, limit])).rows as QueuedNotification[];
+  }
+
+  async group({ event, groupKey }: GroupName, names: number): Promise<QueuedGroup> {
+    const of = [this.#sink, event, groupKey];
     const counted = (await this.#query(GROUP, of)).rows as { total: number; lastId: number }[];
-    const first = (await this.#query(GROUP_FIRST, [...of, names])).rows as { payload: AlertNotification }[];
+    const first = (await this.#query(GROUP_FIRST, [...of, names])).rows as QueuedNotification[];
     const { total = 0, lastId = 0 } = counted[0] ?? {};
-    return { total, lastId, first: first.map(({ payload }) => payload) };
+    return { total, lastId, first };
   }
 
   async confirm(ids: readonly number[], outcome: DeliveryOutcome): Promise<void> {
-    await this.#query(
-      `UPDATE alert_deliveries SET done_at = now(), outcome = $3
-        WHERE sink = $1 AND id = ANY($2::bigint[]) AND done_at IS NULL`,
-      [this.#sink, ids, outcome],
-    );
+    await this.#query(CONFIRM, [this.#sink, ids, outcome]);
   }
 
   async confirmGroup(
-    { event, alertType }: Kind,
+    { event, groupKey }: GroupName,
     { lastId }: QueuedGroup,
     outcome: DeliveryOutcome,
   ): Promise<void> {
-    await this.#query(SETTLE_GROUP, [this.#sink, event, alertType, lastId, outcome]);
+    await this.#query(CONFIRM_GROUP, [this.#sink, event, groupKey, lastId, outcome]);
   }
 }

@@ -6,6 +6,7 @@ import type {
   QueueLimitsReport,
   SinkQueue,
   SinkReport,
+  HeldReport,
   NotifiedEpisode,
 } from '../../ports/notification.ts';
 import { databaseError } from './errors.ts';
@@ -26,13 +27,13 @@ RETURNING name`;
 /** Each part takes what the one before it left; a row is settled once. */
 const CARE = `
 WITH waiting AS (
-  SELECT id, seq, created_at, row_number() OVER (ORDER BY id DESC) AS age,
+  SELECT id, seq, created_at, coalesce(due_at, created_at) AS due_at, row_number() OVER (ORDER BY id DESC) AS age,
          max(seq) OVER (PARTITION BY alert_id) AS newest FROM alert_deliveries
-   WHERE sink = $1 AND done_at IS NULL),
+   WHERE sink = $1 AND done_at IS NULL AND NOT held),
 verdicts AS (
   SELECT id, CASE
     WHEN newest > seq AND created_at < now() - $4 * interval '1 ms' THEN 'collapsed'
-    WHEN created_at < now() - $3 * interval '1 ms' THEN 'expired'
+    WHEN due_at < now() - $3 * interval '1 ms' THEN 'expired'
     WHEN age > $2 THEN 'dropped' END AS outcome
   FROM waiting),
 settled AS (
@@ -41,6 +42,48 @@ settled AS (
 SELECT count(*) FILTER (WHERE outcome IS NULL)::int AS queued, count(*) FILTER (WHERE outcome = 'collapsed')::int AS collapsed,
        count(*) FILTER (WHERE outcome = 'dropped')::int AS dropped, count(*) FILTER (WHERE outcome = 'expired')::int AS expired
   FROM verdicts`;
+
+/**
+ * What is held for a moment at which its alert must still be firing. `ack` is the state of the engine: without an end it
+ * lasts as long as the episode. While a sensor is silent its other alerts are not repeated. A new id: at the end of the queue.
+ */
+const RELEASE = `
+WITH due AS (
+  SELECT d.id, d.alert_id, d.origin, d.due_at, d.repeat_ms, y.alert_id IS NOT NULL AS system, s.state, s.detail,
+         s.sensor_id, s.metric, s.kind, 'epoch'::timestamptz + (s.detail->'ack'->>'untilMs')::float8 * interval '1 ms' AS acked_until,
+         row_number() OVER (PARTITION BY d.alert_id, d.origin ORDER BY d.seq DESC, d.step DESC) AS newest
+    FROM (SELECT * FROM alert_deliveries WHERE sink = $1 AND held AND due_at <= now() ORDER BY due_at LIMIT $2) d
+    LEFT JOIN alert_state s ON s.alert_id = d.alert_id
+    LEFT JOIN system_alerts y ON y.alert_id = d.alert_id AND y.resolved_at IS NULL),
+decided AS (
+  SELECT id, CASE
+    WHEN system THEN 'release'
+    WHEN state IS NULL OR state NOT IN ('firing', 'recovering', 'flapping', 'latched') THEN 'cancelled'
+    WHEN state = 'latched' AND origin <> 'mute' THEN 'cancelled'
+    WHEN detail ? 'deferred' OR detail ? 'owed' THEN 'cancelled'
+    WHEN acked_until > now() THEN 'postpone'
+    WHEN detail ? 'ack' AND acked_until IS NULL THEN 'cancelled'
+    WHEN origin <> 'reminder' AND newest > 1 THEN 'collapsed'
+    WHEN origin = 'reminder' AND kind NOT IN ('no_data', 'offline') AND EXISTS (
+      SELECT FROM alert_state q WHERE q.sensor_id = due.sensor_id AND q.state = 'firing'
+         AND (q.kind = 'offline' OR q.kind = 'no_data' AND q.metric = due.metric)) THEN 'repeat'
+    ELSE 'release' END AS verdict, CASE WHEN acked_until > now() THEN acked_until ELSE now() + repeat_ms * interval '1 ms' END AS later
+  FROM due),
+queued AS (
+  UPDATE alert_deliveries d SET id = DEFAULT, held = false, created_at = now(), due_at = now()
+    FROM decided v WHERE v.id = d.id AND d.sink = $1 AND d.held AND v.verdict = 'release' RETURNING d.id),
+cancelled AS (
+  UPDATE alert_deliveries d SET held = false, done_at = now(), outcome = v.verdict
+    FROM decided v WHERE v.id = d.id AND d.sink = $1 AND d.held AND v.verdict IN ('cancelled', 'collapsed') RETURNING d.id),
+postponed AS (
+  UPDATE alert_deliveries d SET due_at = v.later
+    FROM decided v WHERE v.id = d.id AND d.sink = $1 AND d.held AND v.verdict IN ('postpone', 'repeat') RETURNING d.id)
+SELECT (SELECT count(*) FROM queued)::int AS released, (SELECT count(*) FROM cancelled)::int AS cancelled,
+       (SELECT count(*) FROM postponed)::int AS postponed,
+       (SELECT (extract(epoch FROM min(due_at) - now()) * 1000)::float8 FROM alert_deliveries WHERE sink = $1 AND held
+          AND due_at > now()) AS "nextInMs"`;
+/** Rows of one statement. */
+const RELEASED = 2000;
 
 /** Episodes of which the sink was notified and that are open, or ended recently. */
 const NOTIFIED = `
@@ -83,6 +126,13 @@ export class TimescaleNotificationStore implements NotificationStore {
     ]);
   }
 
+  async queueDue(sink: string): Promise<HeldReport> {
+    const { rows } = await this.#query(RELEASE, [sink, RELEASED]);
+    const [row] = rows as (Omit<HeldReport, 'nextInMs'> & { readonly nextInMs: number | null })[];
+    const { released = 0, cancelled = 0, postponed = 0, nextInMs = null } = row ?? {};
+    return { released, cancelled, postponed, nextInMs: nextInMs ?? Infinity };
+  }
+
   async enforceLimits(
     sink: string,
     { max, maxAgeMs, collapseAfterMs }: QueueBounds,
@@ -96,7 +146,7 @@ export class TimescaleNotificationStore implements NotificationStore {
       `INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, done_at, outcome)
        SELECT n.alert_id, n.seq, $1, n.event, n.alert_type, now(), 'sent'
          FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[]) AS n (alert_id, seq, event, alert_type)
-       ON CONFLICT (alert_id, seq, sink) DO UPDATE SET done_at = now(), outcome = 'sent'
+       ON CONFLICT (alert_id, seq, sink, step) DO UPDATE SET done_at = now(), outcome = 'sent', held = false
         WHERE alert_deliveries.done_at IS NULL`,
       [
         sink,

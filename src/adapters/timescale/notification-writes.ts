@@ -30,24 +30,37 @@ export async function markAndQueue(
 
 const keyOf = ({ alertId, seq }: NotificationKey) => `${alertId} ${seq}`;
 
+// The end of an episode cancels what is held of it; what is held was not sent, so it is no firing that needs an end.
 const MARK = `
 WITH marked AS (
   UPDATE alert_outbox o SET sent_at = now() FROM unnest($1::uuid[], $2::int[]) AS s (alert_id, seq)
-   WHERE o.alert_id = s.alert_id AND o.seq = s.seq AND o.sent_at IS NULL)
-INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type)
-SELECT n.alert_id, n.seq, n.sink, n.event, n.alert_type
-  FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::boolean[])
-    WITH ORDINALITY AS n (alert_id, seq, sink, event, alert_type, if_told, ordinal)
- WHERE NOT n.if_told OR EXISTS (
-   SELECT FROM alert_deliveries e WHERE e.alert_id = n.alert_id AND e.sink = n.sink AND e.seq < n.seq)
+   WHERE o.alert_id = s.alert_id AND o.seq = s.seq AND o.sent_at IS NULL RETURNING o.alert_id, o.event),
+ended AS (
+  UPDATE alert_deliveries h SET done_at = now(), outcome = 'cancelled', held = false FROM marked m
+   WHERE m.event = 'resolved' AND h.alert_id = m.alert_id AND h.held)
+INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, group_key, group_interval_ms, due_at, origin, held, step, repeat_ms)
+SELECT n.alert_id, n.seq, n.sink, n.event, n.alert_type, n.group_key, n.group_interval_ms,
+       now() + n.due_in_ms * interval '1 ms', n.held_by, n.held_by IS NOT NULL, n.step, n.repeat_ms
+  FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::int[], $11::float8[],
+              $12::text[], $13::int[], $14::bigint[], $15::boolean[])
+    WITH ORDINALITY AS n (alert_id, seq, sink, event, alert_type, if_told, group_key, group_interval_ms, due_in_ms,
+                          held_by, step, repeat_ms, is_rise, ordinal)
+ WHERE (NOT n.if_told OR EXISTS (
+   SELECT FROM alert_deliveries e WHERE e.alert_id = n.alert_id AND e.sink = n.sink AND e.seq < n.seq
+      AND NOT e.held AND e.outcome IS DISTINCT FROM 'cancelled'))
+   AND (n.step = 0 OR NOT EXISTS (
+   SELECT FROM alert_deliveries e WHERE e.alert_id = n.alert_id AND e.sink = n.sink AND e.step = n.step
+      AND (n.is_rise OR e.outcome IS DISTINCT FROM 'cancelled')))
  ORDER BY n.ordinal
 ON CONFLICT DO NOTHING`;
 
 function valuesOf(sent: readonly NotificationKey[], deliveries: readonly NewDelivery[]): unknown[] {
-  // A firing and its end in one slice: the statement does not see the rows that it inserts itself.
-  const notified = new Set(
-    deliveries.filter(({ ifNotified }) => !ifNotified).map(({ alertId, sink }) => `${alertId} ${sink}`),
-  );
+  // The statement does not see the rows that it inserts itself: a firing and its end in one slice, a step of two routes.
+  const isSent = ({ ifNotified, heldBy }: NewDelivery) => !ifNotified && heldBy === undefined;
+  const notified = new Set(deliveries.filter(isSent).map(({ alertId, sink }) => `${alertId} ${sink}`));
+  const steps = new Set<string>();
+  const isNew = ({ alertId, sink, step = 0 }: NewDelivery) =>
+    step === 0 || steps.size < steps.add(`${alertId} ${sink} ${step}`).size;
   return [
     ...columns(
       sent,
@@ -55,13 +68,20 @@ function valuesOf(sent: readonly NotificationKey[], deliveries: readonly NewDeli
       ({ seq }) => seq,
     ),
     ...columns(
-      deliveries,
+      deliveries.filter(isNew),
       ({ alertId }) => alertId,
       ({ seq }) => seq,
       ({ sink }) => sink,
       ({ event }) => event,
       ({ alertType }) => alertType,
       ({ ifNotified, alertId, sink }) => ifNotified && !notified.has(`${alertId} ${sink}`),
+      ({ groupKey }) => groupKey,
+      ({ groupIntervalMs }) => groupIntervalMs,
+      ({ dueInMs }) => dueInMs,
+      ({ heldBy }) => heldBy ?? null,
+      ({ step }) => step ?? 0,
+      ({ repeatMs }) => repeatMs ?? null,
+      ({ isRise }) => isRise ?? false,
     ),
   ];
 }

@@ -21,7 +21,8 @@ SELECT
      FROM silences WHERE ends_at > $1::timestamptz) AS silences,
   (SELECT coalesce(json_agg(c ORDER BY c."order"), '[]') FROM (
      SELECT id AS "order", id::text AS id, kind, sensor_id AS "sensorId", alert_type AS "alertType",
-            alert_id AS "alertId", asked_by AS by, comment, ${millisOf('now() - created_at')} AS "ageMs"
+            alert_id AS "alertId", asked_by AS by, comment, ${millisOf('now() - created_at')} AS "ageMs",
+            ${millisOf('ends_at')} AS "endsMs"
        FROM alert_commands WHERE applied_at IS NULL ORDER BY id LIMIT ${MAX_COMMANDS}) c) AS commands,
   (SELECT coalesce(max(seq), 0)::float8 FROM sensor_changes) AS "sensorSeq"`;
 

@@ -27,15 +27,16 @@ export async function claimCommands(work: Work, { by, outcomes }: AppliedCommand
   });
 }
 
-/** Every unacknowledged row of the episode; the first acknowledgement of a row stands. */
+/** Every unacknowledged row of the episode; an acknowledgement without an end stands. */
 export async function acknowledge(work: Work, acks: readonly AlertAck[]): Promise<void> {
   const fired = acks.map((ack) => ack.firedAtUs);
   await work.query(
-    `UPDATE sensor_alerts a SET acked_at = k.acked_at, acked_by = k.acked_by
-       FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[])
-              AS k (sensor_id, metric, kind, side, fired_at, acked_at, acked_by)
+    `UPDATE sensor_alerts a SET acked_at = k.acked_at, acked_by = k.acked_by, acked_until = k.acked_until
+       FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
+                   $8::timestamptz[])
+              AS k (sensor_id, metric, kind, side, fired_at, acked_at, acked_by, acked_until)
       WHERE a.sensor_id = k.sensor_id AND a.metric = k.metric AND a.kind = k.kind AND a.side = k.side AND a.time = k.fired_at
-        AND a.acked_at IS NULL AND a.time BETWEEN $8::timestamptz AND $9::timestamptz`,
+        AND (a.acked_at IS NULL OR a.acked_until IS NOT NULL) AND a.time BETWEEN $9::timestamptz AND $10::timestamptz`,
     [
       ...columns(
         acks,
@@ -43,6 +44,7 @@ export async function acknowledge(work: Work, acks: readonly AlertAck[]): Promis
         (ack) => isoMicros(ack.firedAtUs),
         (ack) => isoMicros(ack.ackedAtMs * 1000),
         (ack) => storableText(ack.ackedBy),
+        (ack) => (ack.ackedUntilMs === undefined ? null : isoMicros(ack.ackedUntilMs * 1000)),
       ),
       isoMicros(fired.reduce((a, b) => Math.min(a, b), Infinity)),
       isoMicros(fired.reduce((a, b) => Math.max(a, b), -Infinity)),

@@ -55,6 +55,9 @@ export const alertSchema = z
     durationS: seconds('from the first breach until it resolved, or until now'),
     ackedAt: time('when it was acknowledged').nullable(),
     ackedBy: z.string().nullable().describe('who acknowledged it; null: not acknowledged'),
+    ackedUntil: time('when the acknowledgement ends')
+      .nullable()
+      .describe('when the acknowledgement ends; null: with the alert'),
     suppressed: z
       .string()
       .nullable()
@@ -121,7 +124,17 @@ export const deliverySchema = z
     event: text('what was notified: firing, escalated, resolved'),
     queuedAt: time('when it was queued'),
     doneAt: time('when it was sent or given up').nullable(),
-    outcome: z.string().nullable().describe('sent, collapsed, refused, dropped or expired; null: it waits'),
+    outcome: z
+      .string()
+      .nullable()
+      .describe('sent, collapsed, refused, dropped, expired or cancelled; null: it waits'),
+    origin: z
+      .string()
+      .nullable()
+      .describe('mute, escalation or reminder: made later than the event itself; null: with it'),
+    heldUntil: time('when it is decided whether it is sent')
+      .nullable()
+      .describe('when it is decided whether it is sent; null: it is not held'),
   })
   .meta({ id: 'Delivery', description: 'A notification of an alert to a sink' });
 export type Delivery = z.output<typeof deliverySchema>;
@@ -154,6 +167,16 @@ export type AlertDetail = z.output<typeof alertDetailSchema>;
 
 export const alertActionSchema = z.strictObject({ comment: commentSchema });
 export type AlertAction = z.input<typeof alertActionSchema>;
+
+export const ackActionSchema = alertActionSchema.extend({
+  forS: z
+    .number()
+    .positive()
+    .max(31_536_000)
+    .optional()
+    .describe('how long it counts as acknowledged, in seconds; without it: as long as it is open'),
+});
+export type AckAction = z.input<typeof ackActionSchema>;
 
 export const OUTCOMES = ['done', 'already', 'not_open', 'queued'] as const;
 

@@ -131,7 +131,7 @@ export class DatabaseChanges implements StoredChanges {
     for (const [key, now] of states) {
       const was = former.get(key);
       if (now.state === 'pending' && was?.state !== 'pending') tell('pending', now);
-      if (now.ack !== null && (was === undefined || was.ack === null)) tell('acked', now);
+      if (now.ack !== null && was?.ack?.atMs !== now.ack.atMs) tell('acked', now);
     }
     for (const [key, was] of former) if (was.state === 'pending' && !states.has(key)) tell('cleared', was);
     return [...events, ...sensorEvents(former, states)];
@@ -210,6 +210,7 @@ const common = ({ name, location, type, deferredBy, ack }: AlertFacts, metric: s
   unit: kind === '' ? null : (alertUnit(kind, metric) ?? null),
   ackedAt: ack === null ? null : iso(ack.atMs),
   ackedBy: ack === null ? null : ack.by,
+  ackedUntil: ack?.untilMs === undefined ? null : iso(ack.untilMs),
 });
 
 const iso = (ms: number): string => new Date(ms).toISOString();

@@ -3,7 +3,9 @@ import { episodeRecord } from '../../queries/alert-episodes.ts';
 import { askFor, findOpenAlert, outcomeWithin } from '../../queries/alerts.ts';
 import {
   OUTCOMES,
+  type AckAction,
   type AlertOutcome,
+  ackActionSchema,
   alertActionSchema,
   alertOutcomeSchema,
   alertParams,
@@ -25,7 +27,7 @@ const action = (kind: 'ack' | 'resolve', summary: string) =>
     summary,
     role: 'operator',
     params: alertParams,
-    body: alertActionSchema,
+    body: kind === 'ack' ? ackActionSchema : alertActionSchema,
     answer: alertOutcomeSchema,
     faults: ['ALERT_UNKNOWN', 'ALERT_NOT_OPEN'],
     async handle({ params, body, by: caller }, { db }): Promise<AlertOutcome> {
@@ -33,7 +35,7 @@ const action = (kind: 'ack' | 'resolve', summary: string) =>
       const by = nameOf(caller);
       const alert = await findOpenAlert(db, { alertId });
       if (alert === undefined) throw await notOpen(db, alertId);
-      const id = await askFor(db, alert, { kind, by, comment: body.comment });
+      const id = await askFor(db, alert, { kind, by, comment: body.comment, ...lasting(body) });
       const outcome = await outcomeWithin(db, id, PATIENCE_MS);
       const { sensor, alertType } = alert;
       return {
@@ -51,6 +53,8 @@ export const acknowledgeAlert = action(
   'Acknowledge an open alert: no more reminders, until it escalates',
 );
 export const resolveAlert = action('resolve', 'Close an open alert by hand');
+
+const lasting = (body: AckAction) => (body.forS === undefined ? {} : { forMs: Math.round(body.forS * 1000) });
 
 async function notOpen(db: ApiDeps['db'], alertId: string): Promise<FieldwatchError> {
   const record = await episodeRecord(db, alertId);

@@ -33,6 +33,7 @@ export function alertItem(row: EpisodeRow, nowMs: number): Alert {
     durationS: Math.max(0, ((row.resolvedAt?.getTime() ?? nowMs) - startedMs) / 1000),
     ackedAt: isoOrNull(row.ackedAt),
     ackedBy: row.ackedBy,
+    ackedUntil: isoOrNull(row.ackedUntil),
     suppressed: row.suppressed,
     deferredBy: row.deferredBy,
     backfilled: row.backfilled,

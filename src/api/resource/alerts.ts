@@ -77,9 +77,10 @@ export const alert = resource({
     return {
       ...item,
       transitions: courseOf(record),
-      deliveries: record.deliveries.map(({ sink, event, queuedAt, doneAt, outcome }) => ({
-        ...{ sink, event, outcome },
+      deliveries: record.deliveries.map(({ sink, event, queuedAt, doneAt, outcome, origin, heldUntil }) => ({
+        ...{ sink, event, outcome, origin },
         queuedAt: iso(queuedAt),
+        heldUntil: isoOrNull(heldUntil),
         doneAt: isoOrNull(doneAt),
       })),
       silences: item.resolvedAt === null && !item.system ? await silencesOf(db, record, item) : [],

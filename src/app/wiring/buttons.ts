@@ -60,7 +60,7 @@ export class Buttons implements ButtonListeners {
           answered: this.#answered,
           act: (asked) => actOnAlert(db, { ...asked, comment: '' }, { patienceMs: PATIENCE_MS }),
           contextOf: (name) =>
-            textContext(config.notify.find((sink) => sink.name === name) ?? {}, {
+            textContext(config.notify.sinks.find((sink) => sink.name === name) ?? {}, {
               texts: textDefaults(config),
               clock,
             }),
@@ -71,7 +71,7 @@ export class Buttons implements ButtonListeners {
 }
 
 const withButtons = ({ notify }: Config) =>
-  notify.flatMap((sink) => (sink.kind === 'telegram' && sink.buttons ? [sink] : []));
+  notify.sinks.flatMap((sink) => (sink.kind === 'telegram' && sink.buttons ? [sink] : []));
 
 const keyOf = (config: Config): string => JSON.stringify([withButtons(config), textDefaults(config)]);
 

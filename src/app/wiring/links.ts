@@ -51,7 +51,7 @@ export function linkDepsOf(
   return {
     secret: () => secretOf(config),
     contextOf(name) {
-      const sink = live.config.notify.find((each) => each.name === name);
+      const sink = live.config.notify.sinks.find((each) => each.name === name);
       return textContext(sink ?? {}, { texts: textDefaults(live.config), clock });
     },
     act: (request) => actOnAlert(db, request, { patienceMs: PATIENCE_MS }),

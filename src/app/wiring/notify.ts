@@ -1,9 +1,11 @@
+import { routesOf } from '../../config/notify-routes.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { parseTopicPattern } from '../../core/ingest/topic.ts';
+import { groupingOf } from '../../core/notify/grouping-fields.ts';
 import { alertTopic } from '../../core/notify/mqtt-topic.ts';
 import { recentValues } from '../../adapters/timescale/recent-values.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import { NotificationDispatcher, type SinkSetup } from '../../services/notify/dispatcher.ts';
+import { NotificationDispatcher, type NotifySetup } from '../../services/notify/dispatcher.ts';
 import { NotificationMetrics } from '../../services/notify/metrics.ts';
 import type { SinkSettings } from '../../services/notify/sink-worker.ts';
 import { loadHttpClient } from '../../sinks/http.ts';
@@ -21,8 +23,8 @@ export function createDispatcher(
 ): NotificationDispatcher {
   const { config, clock, logger, metrics, cleanup, database } = base;
   const deps = sinkDepsOf(base);
-  if (config.notify.some(({ kind }) => !('overBroker' in SINKS[kind]))) loadHttpClient();
-  const dispatcher = new NotificationDispatcher(sinkSetups(config, deps), {
+  if (config.notify.sinks.some(({ kind }) => !('overBroker' in SINKS[kind]))) loadHttpClient();
+  const dispatcher = new NotificationDispatcher(notifySetup(config, deps), {
     store: database.notificationStore,
     // The broker allows no two daemons the same: so it identifies this one, also after a restart.
     owner: config.mqtt.client_id,
@@ -36,12 +38,16 @@ export function createDispatcher(
   return dispatcher;
 }
 
-export function sinkSetups({ notify }: Config, deps: SinkDeps): readonly SinkSetup[] {
-  return notify.map((sink) => ({
-    settings: settingsOf(sink),
-    make: () => createSink(sink, deps),
-    fingerprint: JSON.stringify(sink),
-  }));
+export function notifySetup({ notify }: Config, deps: SinkDeps): NotifySetup {
+  return {
+    sinks: notify.sinks.map((sink) => ({
+      settings: settingsOf(sink),
+      make: () => createSink(sink, deps),
+      fingerprint: JSON.stringify(sink),
+    })),
+    routes: routesOf(notify),
+    times: notify.times,
+  };
 }
 
 /** What the sinks use of the running daemon. */
@@ -74,7 +80,7 @@ function readBack({ notify }: Config, filters: readonly string[]): readonly stri
     const parsed = parseTopicPattern(filter);
     return parsed.ok ? parsed.pattern : [];
   });
-  return notify.flatMap((sink) =>
+  return notify.sinks.flatMap((sink) =>
     sink.kind === 'mqtt' &&
     patterns.some(
       (pattern) =>
@@ -85,7 +91,7 @@ function readBack({ notify }: Config, filters: readonly string[]): readonly stri
   );
 }
 
-function settingsOf(sink: SinkConfig): SinkSettings {
+export function settingsOf(sink: SinkConfig): SinkSettings {
   return {
     name: sink.name,
     filter: {
@@ -99,8 +105,14 @@ function settingsOf(sink: SinkConfig): SinkSettings {
     maxPerMinute: sink.max_per_minute,
     timeoutMs: sink.timeout,
     retry: { baseMs: sink.retry.min, capMs: sink.retry.max },
-    grouping: 'group' in sink ? { over: sink.group.over, windowMs: sink.group.window } : UNGROUPED,
+    grouping: 'send_resolved' in sink ? groupingFor(sink) : {},
   };
 }
 
-const UNGROUPED = { over: Infinity, windowMs: 0 };
+type GroupingSink = Extract<SinkConfig, { readonly group?: unknown }>;
+
+/** The former `group.window` stands for `group_interval`. */
+const groupingFor = ({ group, ...sink }: GroupingSink): SinkSettings['grouping'] => ({
+  ...groupingOf(sink),
+  groupIntervalMs: sink.group_interval ?? group?.window,
+});

@@ -59,7 +59,7 @@ export function createMaintenance({
     // The embedded engine has no autovacuum; the chunks of hypertables are maintained by their policies.
     const vacuum = async () =>
       void (await pool.query(
-        'VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox, alert_deliveries, notify_sinks, ' +
+        'VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox, alert_deliveries, notify_sinks, notify_groups, ' +
           'silences, alert_commands, system_alerts, alert_watermarks, share_members, alert_shards, alert_handover, ' +
           'storage_horizons, storage_chunks',
       ));

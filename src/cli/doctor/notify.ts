@@ -1,5 +1,6 @@
 import { createSystemClock } from '../../adapters/system/clock.ts';
 import { loneSink } from '../../app/wiring/test-notification.ts';
+import { routeWarnings } from '../../config/notify-routes.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { messageOf } from '../../core/errors.ts';
 import { sinkError } from '../../core/notify/sink-error.ts';
@@ -11,7 +12,10 @@ const LIMIT_MS = 5000;
 
 /** Whether each sink accepts notifications now; none is sent. */
 export async function diagnoseSinks(config: Config): Promise<readonly Diagnosis[]> {
-  return Promise.all(config.notify.map((sink) => diagnose(config, sink)));
+  const routes = routeWarnings(config.notify).map((detail) =>
+    notify.warning({ subject: 'routes', detail, remedy: 'see routes in docs/notifications.md' }),
+  );
+  return [...routes, ...(await Promise.all(config.notify.sinks.map((sink) => diagnose(config, sink))))];
 }
 
 async function diagnose(config: Config, settings: SinkConfig): Promise<Diagnosis> {

@@ -14,6 +14,8 @@ const alert = z.strictObject({
   comment: z.string().optional(),
 });
 
+const ack = alert.extend({ for: moment.optional() });
+
 const silence = z
   .strictObject({
     /** What `expire` names. */
@@ -60,7 +62,7 @@ export const entrySchema = z
       .optional(),
     restart: z.literal(true).optional(),
     reload: z.unknown().optional(),
-    ack: alert.optional(),
+    ack: ack.optional(),
     resolve: alert.optional(),
     silence: silence.optional(),
     expire: z.union([z.string(), z.number()]).optional(),
@@ -118,6 +120,7 @@ export function eventsOf(each: Entry, defaults: EntryDefaults): ScenarioEvent[] 
         sensor: operator.sensor ?? sensor,
         alertType: operator.alert_type ?? `${metric}_high`,
         by: operator.by ?? 'operator',
+        ...(each.ack?.for === undefined ? {} : { untilMs: atMs + clockMsOf(momentUs(each.ack.for, 0)) }),
       },
     ];
   const kind = (['tick', 'connect', 'disconnect', 'restart'] as const).find((name) => each[name] === true);

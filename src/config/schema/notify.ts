@@ -1,5 +1,7 @@
 import * as z from '../../core/schema/zod.ts';
 import { SINKS } from '../../sinks/index.ts';
+import { notifyFaults } from '../notify-routes.ts';
+import { routesSchema, timesSchema } from './notify-routes.ts';
 
 type Schema = (typeof SINKS)[keyof typeof SINKS]['schema'];
 
@@ -10,18 +12,34 @@ const sink = z
   })
   .describe('where notifications go');
 
-export const notifySchema = z
+const sinks = z
   .array(sink)
   .max(50)
-  .superRefine((sinks, context) => {
-    sinks.forEach(({ name }, index) => {
-      if (sinks.findIndex((other) => other.name === name) < index)
+  .superRefine((given, context) => {
+    given.forEach(({ name }, index) => {
+      if (given.findIndex((other) => other.name === name) < index)
         context.addIssue({
           code: 'custom',
           path: [index, 'name'],
           message: `"${name}" is taken by another sink`,
         });
     });
+  });
+
+const routed = z
+  .strictObject({
+    sinks: sinks.default([]).describe('where notifications go'),
+    routes: routesSchema,
+    times: timesSchema,
   })
-  .default([])
-  .describe('where notifications go besides the log');
+  .superRefine((given, context) => {
+    for (const { path, message } of notifyFaults(given))
+      context.addIssue({ code: 'custom', path: [...path], message });
+  });
+
+/** A list of sinks is the short form: each is a route of its own. */
+export const notifySchema = z
+  .union([sinks, routed])
+  .transform((given) => (Array.isArray(given) ? { sinks: given, routes: undefined, times: {} } : given))
+  .prefault([])
+  .describe('where notifications go besides the log: a list of sinks, or sinks with routes');

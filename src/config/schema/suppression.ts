@@ -1,19 +1,9 @@
 import { WEEKDAYS } from '../../core/alert/rules/config.ts';
 import * as z from '../../core/schema/zod.ts';
 import { WallClock, parseWindow } from '../../core/alert/suppress/maintenance.ts';
+import { labelFault } from '../../core/alert/suppress/label-name.ts';
 import { LABELS } from '../../core/alert/suppress/matcher.ts';
-import { suggest } from '../../core/suggest.ts';
 import { section, text } from '../../core/schema/fields.ts';
-
-const LABEL = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
-
-/** The fault of a label's name. Any name may be that of a tag `name=value`, but not a misspelt built-in one. */
-export function labelFault(name: string): string | undefined {
-  if ((LABELS as readonly string[]).includes(name)) return undefined;
-  if (!LABEL.test(name)) return `"${name}" is no label`;
-  const close = suggest(name, LABELS);
-  return close === undefined ? undefined : `"${name}" is no label; did you mean "${close}"?`;
-}
 
 const label = text('label').superRefine((name, context) => {
   const fault = labelFault(name);
@@ -40,11 +30,11 @@ export const someMatchers = (description: string) =>
     error: 'needs at least one matcher; sensor: "*" is everything',
   });
 
-const window = text(
+export const window = text(
   'from and until on the wall clock, such as 22:00-06:00; 24:00 is the end of the day',
 ).refine((given) => parseWindow(given) !== undefined, { error: 'is no window; write it like 22:00-06:00' });
 
-const zone = text('time zone by its IANA name, such as Europe/Berlin').refine(isZone, {
+export const zone = text('time zone by its IANA name, such as Europe/Berlin').refine(isZone, {
   error: 'is no time zone; expected an IANA name such as Europe/Berlin or UTC',
 });
 

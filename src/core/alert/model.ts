@@ -71,6 +71,8 @@ export interface AlertAck extends AlertKey {
   readonly alertId: string;
   readonly ackedAtMs: Millis;
   readonly ackedBy: string;
+  /** Its end; absent: none. */
+  readonly ackedUntilMs?: Millis | undefined;
 }
 
 /** Operator commands that a batch carries out, and the outcome of each. */

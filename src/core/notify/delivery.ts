@@ -6,6 +6,9 @@ import type { TimedValue } from './text/trend.ts';
 export interface SensorFactsOf {
   readonly name: string | null;
   readonly location: string | null;
+  readonly type?: string | null;
+  readonly tags?: readonly string[];
+  readonly gateway?: string | null;
 }
 
 /** The values of its metric before and after a notification. */
@@ -24,6 +27,12 @@ export interface ActionLinks {
   readonly silence: string;
 }
 
+/**
+ * Why a delivery was made later than its notification: its route was muted, it was not acknowledged in time, or it is a
+ * reminder of the route.
+ */
+export type DeliveryOrigin = 'mute' | 'escalation' | 'reminder';
+
 /** An outgoing notification with the facts about its sensor. */
 export type OutgoingNotification = AlertNotification & {
   readonly facts: SensorFactsOf;
@@ -31,20 +40,39 @@ export type OutgoingNotification = AlertNotification & {
   readonly recent?: RecentValues | undefined;
   /** Absent: there are none for it. */
   readonly links?: ActionLinks | undefined;
+  readonly origin?: DeliveryOrigin | undefined;
+  /** Of an escalation: for how long it was not acknowledged. */
+  readonly escalatedAfterS?: number | undefined;
+  /** Of a reminder of the route: its number, from 1. */
+  readonly repetition?: number | undefined;
 };
+
+/** The same at every attempt, and another one for each delivery of an episode to a sink. */
+export function deliveryKeyOf(
+  { alertId, seq, escalatedAfterS, repetition }: OutgoingNotification,
+  separator = '-',
+): string {
+  const of = [alertId, String(seq)];
+  if (escalatedAfterS !== undefined) of.push(`e${escalatedAfterS}`);
+  if (repetition !== undefined) of.push(`r${repetition}`);
+  return of.join(separator);
+}
 
 /**
  * One send: a single notification, several (for a sink that takes batches), or the first of a group, which stand for
  * all `total` of it.
  */
 export interface Delivery {
-  /** Never empty. In the order of the queue. */
+  /** Never empty. In the order of the queue; the first of a group are its most severe ones. */
   readonly notifications: readonly OutgoingNotification[];
   /** How many it stands for: more than `notifications` only for a group. */
   readonly total: number;
+  /** Of a group: the labels of `group_by`, which all of it have in common. They may have several alert types. */
+  readonly group?: Readonly<Record<string, string>> | undefined;
 }
 
-export const isGroup = ({ notifications, total }: Delivery): boolean => total > notifications.length;
+/** All of one event. */
+export const isGroup = ({ total }: Delivery): boolean => total > 1;
 
 /**
  * Alertmanager's two words for a state. The last event of flapping carries no state, the next one does; but an

@@ -29,9 +29,18 @@ export function wanted(filter: SinkFilter, notification: AlertNotification, loca
   if ((suppressed ?? null) !== null || backfilled) return 'no';
   // It depends on whether the firing was notified, not on the severity that it fell back to.
   if (over || event === 'deescalated') return 'if_notified';
-  if (RANK[severity] < RANK[filter.minSeverity]) return 'no';
-  if (filter.alertTypes.length > 0 && !filter.alertTypes.some((pattern) => globMatches(pattern, alertType)))
-    return 'no';
-  if (filter.locations.length > 0 && (location === null || !filter.locations.includes(location))) return 'no';
-  return 'yes';
+  return filteredBy(filter, { alertType, severity }, location) === undefined ? 'yes' : 'no';
+}
+
+/** The key of the sink that excludes an alert; undefined: none does. */
+export function filteredBy(
+  { minSeverity, alertTypes, locations }: SinkFilter,
+  { alertType, severity }: Pick<AlertNotification, 'alertType' | 'severity'>,
+  location: string | null,
+): 'min_severity' | 'alert_types' | 'locations' | undefined {
+  if (RANK[severity] < RANK[minSeverity]) return 'min_severity';
+  if (alertTypes.length > 0 && !alertTypes.some((pattern) => globMatches(pattern, alertType)))
+    return 'alert_types';
+  if (locations.length > 0 && (location === null || !locations.includes(location))) return 'locations';
+  return undefined;
 }

@@ -1,72 +1,75 @@
-import type { NotificationEvent } from '../alert/model.ts';
+import type { AlertNotification } from '../alert/model.ts';
+import { type AlertLabels, labelValues } from '../alert/suppress/matcher.ts';
 import type { Millis } from '../reading.ts';
+import type { GroupingConfig } from './routes.ts';
 
-/** Notifications of one kind: the same event of the same alert type. */
-export interface KindCount {
-  readonly event: NotificationEvent;
-  readonly alertType: string;
-  /** How many are waiting. */
-  readonly count: number;
+/** With which others a notification is sent, and when. */
+export interface Placement {
+  /** JSON of the labels in `group_by` with their values. */
+  readonly groupKey: string;
+  /** The first of a group waits this long for others. */
+  readonly waitMs: Millis;
+  /** Time between two notifications of a group. */
+  readonly intervalMs: Millis;
 }
 
-export type Kind = Pick<KindCount, 'event' | 'alertType'>;
+/** In `group_by`: every episode is a group of its own. */
+export const UNGROUPED = '...';
 
-export interface GroupingRules {
-  /** More than this many of one kind within the window are grouped. */
-  readonly over: number;
-  readonly windowMs: Millis;
+export const DEFAULT_GROUP_BY: readonly string[] = ['alert_type'];
+const WAIT_MS = 5000;
+const INTERVAL_MS = 30_000;
+/** A critical alert must not wait long for those before it. */
+const CRITICAL_INTERVAL_MS = 10_000;
+/** What is missing is noticed minutes late, and many are noticed one after the other. */
+const ABSENCE_WAIT_MS = 30_000;
+const ABSENCE_INTERVAL_MS = 300_000;
+
+const ABSENCE_KINDS: readonly string[] = ['no_data', 'offline'];
+const MAX_KEY = 1000;
+
+/** `scopes`: the narrowest first, the route before the sink. */
+export function placementOf(
+  notification: AlertNotification,
+  alert: AlertLabels,
+  scopes: readonly GroupingConfig[],
+): Placement {
+  const first = <Key extends keyof GroupingConfig>(key: Key) =>
+    scopes.find((scope) => scope[key] !== undefined)?.[key];
+  const isAbsence = isAboutAbsence(notification);
+  const intervalMs = notification.severity === 'critical' ? CRITICAL_INTERVAL_MS : INTERVAL_MS;
+  return {
+    groupKey: groupKeyOf(first('groupBy') ?? DEFAULT_GROUP_BY, notification, alert),
+    waitMs: first('groupWaitMs') ?? (isAbsence ? ABSENCE_WAIT_MS : WAIT_MS),
+    intervalMs: first('groupIntervalMs') ?? (isAbsence ? ABSENCE_INTERVAL_MS : intervalMs),
+  };
 }
 
-export interface GroupingPlan {
-  /** Groups to be sent now. */
-  readonly grouped: readonly KindCount[];
-  /** Kinds to be grouped when their window is over; they wait until then. */
-  readonly held: readonly Kind[];
-  /** When the first of those windows is over; Infinity if none is waiting. */
-  readonly wakeMs: Millis;
+function isAboutAbsence({ kind, alertType }: AlertNotification): boolean {
+  return kind === undefined ? /(^|_)(no_data|offline)$/.test(alertType) : ABSENCE_KINDS.includes(kind);
 }
 
-interface Window {
-  readonly startedMs: Millis;
-  sent: number;
+function groupKeyOf(groupBy: readonly string[], { alertId }: AlertNotification, alert: AlertLabels): string {
+  if (groupBy.includes(UNGROUPED)) return JSON.stringify({ alert_id: alertId });
+  const labels = groupBy.map((label) => [label, labelValues(label, alert).join(',')] as const);
+  const key = JSON.stringify(Object.fromEntries(labels));
+  // Tags are text from the network: a longer key is cut, and names no labels then.
+  return key.length <= MAX_KEY ? key : key.slice(0, MAX_KEY);
 }
 
-/**
- * Groups notifications: a thousand silent sensors are one message. The first few of a kind are sent one by one and at
- * once; the rest within the window is sent as a group when it ends. A burst that arrives at once is grouped at once.
- */
-export class Grouping {
-  readonly #rules: GroupingRules;
-  readonly #windows = new Map<string, Window>();
-
-  constructor(rules: GroupingRules) {
-    this.#rules = rules;
-  }
-
-  plan(kinds: readonly KindCount[], nowMs: Millis): GroupingPlan {
-    for (const [key, { startedMs }] of this.#windows)
-      if (nowMs - startedMs >= this.#rules.windowMs) this.#windows.delete(key);
-    const grouped: KindCount[] = [];
-    const held: Kind[] = [];
-    let wakeMs = Infinity;
-    for (const kind of kinds) {
-      const window = this.#windows.get(keyOf(kind));
-      if ((window?.sent ?? 0) + kind.count <= this.#rules.over) continue;
-      if (window === undefined) grouped.push(kind);
-      else {
-        held.push(kind);
-        wakeMs = Math.min(wakeMs, window.startedMs + this.#rules.windowMs);
-      }
-    }
-    return { grouped, held, wakeMs };
-  }
-
-  /** `count` of a kind were sent; a group fills its window. */
-  sent(kind: Kind, count: number, nowMs: Millis): void {
-    const window = this.#windows.get(keyOf(kind));
-    if (window === undefined) this.#windows.set(keyOf(kind), { startedMs: nowMs, sent: count });
-    else window.sent += count;
+/** The labels that a group has in common; undefined where its key does not say. */
+export function groupLabelsOf(groupKey: string): Readonly<Record<string, string>> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(groupKey);
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, string>) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
-const keyOf = ({ event, alertType }: Kind) => `${event} ${alertType}`;
+/** When a group may be sent: its first notification has waited, and the last time is an interval ago. */
+export const groupDueMs = (
+  firstDueMs: Millis,
+  intervalMs: Millis,
+  flushedAtMs: Millis | undefined,
+): Millis => (flushedAtMs === undefined ? firstDueMs : Math.max(firstDueMs, flushedAtMs + intervalMs));

@@ -38,20 +38,24 @@ export interface WebhookOptions {
 /** Go's zero time: the alert has no end yet. */
 const NO_END = '0001-01-01T00:00:00Z';
 
-export function webhookBody({ notifications, total }: Delivery, options: WebhookOptions): WebhookBody {
+export function webhookBody({ notifications, total, group }: Delivery, options: WebhookOptions): WebhookBody {
   const alerts = notifications.map((each) => alertOf(each, options));
   const commonLabels = commonOf(alerts.map(({ labels }) => labels));
   const { alertname = '' } = commonLabels;
+  const { alert_type: type, ...others } = group ?? { alert_type: alertname };
+  const groupLabels = type === undefined ? others : { alertname: type, ...others };
   return {
     receiver: options.receiver,
     status: alerts.some(({ status }) => status === 'firing') ? 'firing' : 'resolved',
     alerts,
-    groupLabels: { alertname },
+    groupLabels,
     commonLabels,
     commonAnnotations: commonOf(alerts.map(({ annotations }) => annotations)),
     externalURL: options.externalUrl,
     version: '4',
-    groupKey: `{}:{alertname=${JSON.stringify(alertname)}}`,
+    groupKey: `{}:{${Object.entries(groupLabels)
+      .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+      .join(', ')}}`,
     truncatedAlerts: total - alerts.length,
   };
 }

@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 25,
+  version: 26,
   relations: {
     alert_commands: {
       columns: {
@@ -18,6 +18,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         applied_by: { type: 'text' },
         outcome: { type: 'text' },
         request_id: { type: 'text' },
+        ends_at: { type: 'timestamp with time zone' },
       },
       unique: {
         alert_commands_pkey: 'PRIMARY KEY (id)',
@@ -39,9 +40,23 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         created_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
         done_at: { type: 'timestamp with time zone' },
         outcome: { type: 'text' },
+        step: { type: 'integer', default: '0', notNull: true },
+        origin: { type: 'text' },
+        held: { type: 'boolean', default: 'false', notNull: true },
+        due_at: { type: 'timestamp with time zone' },
+        group_key: { type: 'text' },
+        group_interval_ms: { type: 'integer', default: '0', notNull: true },
+        repeat_ms: { type: 'bigint' },
       },
-      unique: { alert_deliveries_pkey: 'PRIMARY KEY (alert_id, seq, sink)' },
-      indexes: ['btree (done_at) WHERE (done_at IS NOT NULL)', 'btree (sink, id) WHERE (done_at IS NULL)'],
+      unique: {
+        alert_deliveries_pkey: 'PRIMARY KEY (alert_id, seq, sink, step)',
+        alert_deliveries_reminder: "btree (alert_id, sink) WHERE (held AND (origin = 'reminder'::text))",
+      },
+      indexes: [
+        'btree (done_at) WHERE (done_at IS NOT NULL)',
+        'btree (sink, due_at) WHERE held',
+        'btree (sink, id) WHERE ((done_at IS NULL) AND (NOT held))',
+      ],
       constraints: {},
     },
     alert_duty: {
@@ -130,7 +145,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         side: { type: 'text', notNull: true },
       },
       unique: { alert_state_pkey: 'PRIMARY KEY (sensor_id, metric, kind, side)' },
-      indexes: [],
+      indexes: ['btree (alert_id) WHERE (alert_id IS NOT NULL)'],
       constraints: {
         alert_state_written_by_an_earlier_version: "CHECK ((NOT (detail ? 'held'::text))) NOT VALID",
       },
@@ -213,6 +228,17 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         metrics_wraps_at_check: 'CHECK ((wraps_at > (0)::double precision))',
       },
     },
+    notify_groups: {
+      columns: {
+        sink: { type: 'text', notNull: true },
+        event: { type: 'text', notNull: true },
+        group_key: { type: 'text', notNull: true },
+        flushed_at: { type: 'timestamp with time zone', notNull: true },
+      },
+      unique: { notify_groups_pkey: 'PRIMARY KEY (sink, event, group_key)' },
+      indexes: [],
+      constraints: {},
+    },
     notify_sinks: {
       columns: {
         name: { type: 'text', notNull: true },
@@ -266,6 +292,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         metric: { type: 'text' },
         kind: { type: 'text' },
         side: { type: 'text' },
+        acked_until: { type: 'timestamp with time zone' },
       },
       unique: { sensor_alerts_key: 'btree (sensor_id, "time" DESC, metric, kind, side)' },
       indexes: ['btree ("time" DESC)', 'btree ("time" DESC) WHERE (resolved_at IS NULL)'],

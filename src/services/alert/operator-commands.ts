@@ -68,7 +68,8 @@ export class OperatorCommands {
   /** Executes commands within the current working set. */
   execute(engine: AlertEngine, commands: readonly WaitingCommand[], nowMs: Millis): AppliedCommands {
     const outcomes = commands.map((command) => {
-      const wanted = { ...command, alertId: command.alertId ?? undefined };
+      const { alertId: episode, endsMs } = command;
+      const wanted = { ...command, alertId: episode ?? undefined, untilMs: endsMs ?? undefined };
       return { id: command.id, outcome: applyCommand(engine, wanted, nowMs, alertId) };
     });
     return { by: this.daemon, outcomes };
@@ -77,7 +78,7 @@ export class OperatorCommands {
   /** Once it is committed. */
   report(commands: readonly WaitingCommand[], { outcomes }: AppliedCommands): void {
     commands.forEach((command, index) => {
-      const { kind, sensorId, alertType, alertId: episode, by, comment } = command;
+      const { kind, sensorId, alertType, alertId: episode, by, comment, endsMs } = command;
       this.deps.logger.info(
         {
           command: kind,
@@ -86,6 +87,7 @@ export class OperatorCommands {
           alert_type: alertType,
           by,
           comment,
+          ...(typeof endsMs === 'number' ? { until: new Date(endsMs).toISOString() } : {}),
           outcome: outcomes[index]?.outcome,
         },
         kind === 'ack' ? 'alert acknowledged by an operator' : 'alert closed by an operator',

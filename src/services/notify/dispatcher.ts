@@ -1,8 +1,9 @@
 import type { AlertNotification } from '../../core/alert/model.ts';
-import { wanted } from '../../core/notify/filter.ts';
+import { NotificationRoutes, type Recipient, type RoutesConfig } from '../../core/notify/recipients.ts';
+import type { Millis } from '../../core/reading.ts';
 import type { NewDelivery } from '../../ports/alerts.ts';
 import type { NotificationSink } from '../../ports/notification.ts';
-import { keyOf } from './memory-queue.ts';
+import { keyOf, type PlacedNotification } from './memory-queue.ts';
 import { type SinkSettings, SinkWorker, type SinkWorkerDeps } from './sink-worker.ts';
 
 /** A sink as it is configured. */
@@ -11,6 +12,11 @@ export interface SinkSetup {
   readonly make: () => NotificationSink;
   /** Changes with every setting: an unchanged sink outlives a reload. */
   readonly fingerprint: string;
+}
+
+/** The sinks of a configuration, and what leads to them. */
+export interface NotifySetup extends RoutesConfig {
+  readonly sinks: readonly SinkSetup[];
 }
 
 export type NotificationDispatcherDeps = Omit<SinkWorkerDeps, 'sink'>;
@@ -49,12 +55,14 @@ interface Served {
 export class NotificationDispatcher implements DeliveryRouter {
   readonly #deps: NotificationDispatcherDeps;
   readonly #sinks = new Map<string, Served>();
+  #routes: NotificationRoutes;
   #started = false;
   #stopped: Promise<void> | undefined;
 
-  constructor(setups: readonly SinkSetup[], deps: NotificationDispatcherDeps) {
+  constructor(setup: NotifySetup, deps: NotificationDispatcherDeps) {
     this.#deps = deps;
-    for (const setup of setups) this.#add(setup);
+    for (const sink of setup.sinks) this.#add(sink);
+    this.#routes = routesOf(setup);
   }
 
   start(): void {
@@ -63,20 +71,22 @@ export class NotificationDispatcher implements DeliveryRouter {
   }
 
   /** Unchanged sinks continue; the others are stopped, and the queue of a removed one expires. */
-  async reconfigure(setups: readonly SinkSetup[]): Promise<void> {
-    const next = new Map(setups.map((setup) => [setup.settings.name, setup]));
+  async reconfigure(setup: NotifySetup): Promise<void> {
+    const next = new Map(setup.sinks.map((sink) => [sink.settings.name, sink]));
     const gone = [...this.#sinks].filter(
       ([name, { fingerprint }]) => next.get(name)?.fingerprint !== fingerprint,
     );
     // Notifications published meanwhile are queued for it as for one that runs: so it is not removed before.
     await Promise.all(gone.map(([, { worker }]) => worker.stop()));
     for (const [name] of gone) this.#sinks.delete(name);
-    for (const setup of setups) if (!this.#sinks.has(setup.settings.name)) this.#add(setup);
+    for (const sink of setup.sinks) if (!this.#sinks.has(sink.settings.name)) this.#add(sink);
+    this.#routes = routesOf(setup);
     if (this.#started) this.start();
   }
 
   route(notifications: readonly AlertNotification[]): readonly NewDelivery[] {
-    return notifications.flatMap((notification) => this.#routeOne(notification));
+    const nowMs = this.#deps.clock.nowMs();
+    return notifications.flatMap((notification) => this.#deliveriesOf(notification, nowMs));
   }
 
   queued(notifications: readonly AlertNotification[]): void {
@@ -89,15 +99,16 @@ export class NotificationDispatcher implements DeliveryRouter {
    * left out here is decided when the rows are stored.
    */
   sendNow(notifications: readonly AlertNotification[]): void {
-    for (const { worker } of this.#sinks.values()) {
-      const { filter } = worker.settings;
-      const own = notifications.filter((each) => {
-        const { location } = this.#deps.factsOf(each.sensorId);
-        if (wanted(filter, each, location) === 'no') return false;
-        return wanted(filter, { ...each, event: 'firing' }, location) === 'yes';
-      });
-      if (own.length > 0) worker.sendNow(own);
-    }
+    const nowMs = this.#deps.clock.nowMs();
+    const bySink = new Map<string, PlacedNotification[]>();
+    for (const notification of notifications)
+      for (const { sink, groupKey, waitMs, intervalMs } of this.#reachedNow(notification, nowMs)) {
+        const placed = { notification, groupKey, waitMs, intervalMs };
+        const found = bySink.get(sink);
+        if (found === undefined) bySink.set(sink, [placed]);
+        else found.push(placed);
+      }
+    for (const [sink, placed] of bySink) this.#sinks.get(sink)?.worker.sendNow(placed);
   }
 
   /** Every sink that is configured. */
@@ -135,14 +146,44 @@ export class NotificationDispatcher implements DeliveryRouter {
     this.#sinks.set(settings.name, { worker, kind: sink.kind, fingerprint });
   }
 
-  #routeOne(notification: AlertNotification): NewDelivery[] {
+  #deliveriesOf(notification: AlertNotification, nowMs: Millis): readonly NewDelivery[] {
     const { alertId, seq, event, alertType, sensorId } = notification;
-    const { location } = this.#deps.factsOf(sensorId);
-    return [...this.#sinks].flatMap(([sink, { worker }]) => {
-      const answer = wanted(worker.settings.filter, notification, location);
-      return answer === 'no'
-        ? []
-        : { alertId, seq, sink, event, alertType, ifNotified: answer === 'if_notified' };
-    });
+    const { recipients, escalations } = this.#routes.of(notification, this.#deps.factsOf(sensorId), nowMs);
+    const common = { alertId, seq, alertType };
+    return [
+      ...recipients.map(({ sink, ifNotified, heldUntilMs, repeatMs, groupKey, waitMs, intervalMs }) => ({
+        ...common,
+        ...{ sink, event, ifNotified, groupKey, repeatMs, groupIntervalMs: intervalMs },
+        ...(heldUntilMs === undefined
+          ? { dueInMs: waitMs }
+          : { dueInMs: heldUntilMs - nowMs, heldBy: 'mute' as const }),
+      })),
+      ...escalations.map(({ sink, afterMs, dueMs, groupKey, intervalMs }) => ({
+        ...common,
+        ...{ sink, ifNotified: false, groupKey, groupIntervalMs: intervalMs },
+        event: 'firing' as const,
+        heldBy: 'escalation' as const,
+        step: Math.round(afterMs / 1000),
+        dueInMs: dueMs - nowMs,
+        isRise: event === 'escalated',
+      })),
+    ];
+  }
+
+  /** Nothing is held in memory. An end is sent where the firing would be sent now. */
+  #reachedNow(notification: AlertNotification, nowMs: Millis): readonly Recipient[] {
+    const facts = this.#deps.factsOf(notification.sensorId);
+    const sentNow = (of: AlertNotification) =>
+      this.#routes.of(of, facts, nowMs).recipients.filter(({ heldUntilMs }) => heldUntilMs === undefined);
+    const recipients = sentNow(notification);
+    if (!recipients.some(({ ifNotified }) => ifNotified)) return recipients;
+    const hadFiring = new Set(sentNow({ ...notification, event: 'firing' }).map(({ sink }) => sink));
+    return recipients.filter(({ sink }) => hadFiring.has(sink));
   }
 }
+
+const routesOf = ({ sinks, ...config }: NotifySetup): NotificationRoutes =>
+  new NotificationRoutes(
+    config,
+    sinks.map(({ settings }) => settings),
+  );

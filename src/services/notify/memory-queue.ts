@@ -1,12 +1,27 @@
 import type { AlertNotification } from '../../core/alert/model.ts';
-import type { Kind, KindCount } from '../../core/notify/grouping.ts';
+import { type Placement, groupDueMs } from '../../core/notify/grouping.ts';
+import type { Millis } from '../../core/reading.ts';
 import type { NotificationKey } from '../../ports/alerts.ts';
 import type {
   DeliveryOutcome,
+  GroupName,
   QueuedGroup,
   QueuedNotification,
   SinkQueue,
+  WaitingGroup,
 } from '../../ports/notification.ts';
+import type { Clock } from '../../ports/time.ts';
+
+/** A notification, and the group that it belongs to. */
+export interface PlacedNotification extends Placement {
+  readonly notification: AlertNotification;
+}
+
+interface Waiting extends QueuedNotification {
+  readonly placement: Placement;
+  /** By the monotonic clock. */
+  readonly dueMs: Millis;
+}
 
 /**
  * Notifications of one sink that are not in the database yet: it is away. Bounded: the oldest are removed first, and they
@@ -14,20 +29,31 @@ import type {
  */
 export class MemoryQueue implements SinkQueue {
   readonly #max: number;
-  #waiting: QueuedNotification[] = [];
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  #waiting: Waiting[] = [];
+  /** When groups were sent last; those whose interval is over are dropped. */
+  readonly #flushed = new Map<string, { readonly atMs: Millis; readonly intervalMs: Millis }>();
   #unrecorded: AlertNotification[] = [];
   #nextId = 1;
   /** What was taken out to be sent, and which of it is in the stored queue by now. */
   readonly #inHand = new Set<number>();
   readonly #orphans = new Set<number>();
 
-  constructor(max: number) {
+  constructor(max: number, clock: Pick<Clock, 'monotonicMs'>) {
     this.#max = max;
+    this.#clock = clock;
   }
 
   /** How many were removed. */
-  push(notifications: readonly AlertNotification[]): number {
-    for (const notification of notifications) this.#waiting.push({ id: this.#nextId++, notification });
+  push(placed: readonly PlacedNotification[]): number {
+    const nowMs = this.#clock.monotonicMs();
+    for (const { notification, ...placement } of placed)
+      this.#waiting.push({
+        id: this.#nextId++,
+        notification,
+        placement,
+        dueMs: nowMs + placement.waitMs,
+      });
     return this.bound(this.#max);
   }
 
@@ -67,30 +93,45 @@ export class MemoryQueue implements SinkQueue {
     this.#unrecorded.splice(0, count);
   }
 
-  async kinds(): Promise<readonly KindCount[]> {
-    const kinds = new Map<string, { event: Kind['event']; alertType: string; count: number }>();
-    for (const { notification } of this.#waiting) {
-      const { event, alertType } = notification;
-      const found = kinds.get(`${event} ${alertType}`);
-      if (found === undefined) kinds.set(`${event} ${alertType}`, { event, alertType, count: 1 });
-      else found.count++;
-    }
-    return [...kinds.values()];
+  async waiting(): Promise<number> {
+    return this.#waiting.length;
   }
 
-  async next(limit: number, except: readonly Kind[]): Promise<readonly QueuedNotification[]> {
-    const items = this.#firstOfEpisodes()
-      .filter(({ notification }) => !except.some((kind) => isOf(kind, notification)))
+  async groups(limit: number): Promise<readonly WaitingGroup[]> {
+    const nowMs = this.#clock.monotonicMs();
+    const groups = new Map<string, WaitingGroup & { firstDueMs: Millis; intervalMs: Millis }>();
+    for (const { notification, placement, dueMs } of this.#waiting) {
+      const { event } = notification;
+      const { groupKey, intervalMs } = placement;
+      const name = nameOf({ event, groupKey });
+      const found = groups.get(name);
+      if (found === undefined)
+        groups.set(name, { event, groupKey, dueInMs: 0, firstDueMs: dueMs, intervalMs });
+      else {
+        found.firstDueMs = Math.min(found.firstDueMs, dueMs);
+        found.intervalMs = Math.min(found.intervalMs, intervalMs);
+      }
+    }
+    return [...groups]
+      .map(([name, { event, groupKey, firstDueMs, intervalMs }]) => ({
+        event,
+        groupKey,
+        dueInMs: groupDueMs(firstDueMs, intervalMs, this.#flushed.get(name)?.atMs) - nowMs,
+      }))
+      .sort((a, b) => a.dueInMs - b.dueInMs)
       .slice(0, limit);
+  }
+
+  async next(limit: number): Promise<readonly QueuedNotification[]> {
+    const items = this.#firstOfEpisodes().slice(0, limit);
     for (const { id } of items) this.#inHand.add(id);
     return items;
   }
 
-  async group(kind: Kind, names: number): Promise<QueuedGroup> {
-    const all = this.#firstOfEpisodes().filter(({ notification }) => isOf(kind, notification));
+  async group(group: GroupName, names: number): Promise<QueuedGroup> {
+    const all = this.#firstOfEpisodes().filter((each) => isOf(group, each));
     for (const { id } of all) this.#inHand.add(id);
-    const first = all.slice(0, names).map(({ notification }) => notification);
-    return { first, total: all.length, lastId: all.at(-1)?.id ?? 0 };
+    return { first: all.slice(0, names), total: all.length, lastId: all.at(-1)?.id ?? 0 };
   }
 
   async confirm(ids: readonly number[], outcome: DeliveryOutcome): Promise<void> {
@@ -98,12 +139,21 @@ export class MemoryQueue implements SinkQueue {
     this.#take(({ id }) => done.has(id), outcome);
   }
 
-  async confirmGroup(kind: Kind, { lastId }: QueuedGroup, outcome: DeliveryOutcome): Promise<void> {
+  async confirmGroup(group: GroupName, { lastId }: QueuedGroup, outcome: DeliveryOutcome): Promise<void> {
     const first = new Set(this.#firstOfEpisodes().map(({ id }) => id));
-    this.#take(({ id, notification }) => id <= lastId && first.has(id) && isOf(kind, notification), outcome);
+    this.#flush(group);
+    this.#take((each) => each.id <= lastId && first.has(each.id) && isOf(group, each), outcome);
   }
 
-  #take(isDone: (each: QueuedNotification) => boolean, outcome: DeliveryOutcome): void {
+  #flush(group: GroupName): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [name, { atMs, intervalMs }] of this.#flushed)
+      if (nowMs - atMs >= intervalMs) this.#flushed.delete(name);
+    const intervalMs = this.#waiting.find((each) => isOf(group, each))?.placement.intervalMs ?? 0;
+    if (intervalMs > 0) this.#flushed.set(nameOf(group), { atMs: nowMs, intervalMs });
+  }
+
+  #take(isDone: (each: Waiting) => boolean, outcome: DeliveryOutcome): void {
     const done = this.#waiting.filter(isDone);
     const gone = new Set(done.map(({ id }) => id));
     this.#waiting = this.#waiting.filter(({ id }) => !gone.has(id));
@@ -113,7 +163,7 @@ export class MemoryQueue implements SinkQueue {
     this.#unrecorded.splice(0, Math.max(0, this.#unrecorded.length - this.#max));
   }
 
-  #firstOfEpisodes(): QueuedNotification[] {
+  #firstOfEpisodes(): Waiting[] {
     const seen = new Set<string>();
     return this.#waiting.filter(({ notification: { alertId } }) => {
       if (seen.has(alertId)) return false;
@@ -125,5 +175,7 @@ export class MemoryQueue implements SinkQueue {
 
 export const keyOf = ({ alertId, seq }: NotificationKey): string => `${alertId} ${seq}`;
 
-const isOf = (kind: Kind, { event, alertType }: AlertNotification) =>
-  kind.event === event && kind.alertType === alertType;
+const nameOf = ({ event, groupKey }: GroupName): string => `${event} ${groupKey}`;
+
+const isOf = (group: GroupName, { notification, placement }: Waiting) =>
+  group.event === notification.event && group.groupKey === placement.groupKey;

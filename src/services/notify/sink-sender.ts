@@ -64,16 +64,18 @@ export class SinkSender {
     return Math.max(0, this.#retryAtMs - this.#deps.clock.monotonicMs());
   }
 
-  async send(delivery: Delivery): Promise<SendOutcome> {
+  /** `isDivisible`: a refused one is sent in parts next, so it is not given up yet. */
+  async send(delivery: Delivery, { isDivisible = false } = {}): Promise<SendOutcome> {
     if (!(await this.#waitForRate())) return 'later';
     const { clock, metrics, sink } = this.#deps;
     const startedMs = clock.monotonicMs();
-    const outcome = await this.#attempted((signal) => sink.send(delivery, signal), delivery);
+    const attempt = (signal: AbortSignal) => sink.send(delivery, signal);
+    const outcome = await this.#attempted(attempt, delivery, isDivisible);
     if (outcome === 'sent') {
       metrics.sent(this.#settings.name, delivery.total, (clock.monotonicMs() - startedMs) / 1000);
       this.#tally.sent += delivery.total;
     }
-    if (outcome === 'refused') {
+    if (outcome === 'refused' && !isDivisible) {
       metrics.lost(this.#settings.name, 'refused', delivery.total);
       this.#tally.refused += delivery.total;
     }
@@ -123,14 +125,23 @@ export class SinkSender {
     }
   }
 
-  async #attempted(run: (signal: AbortSignal) => Promise<void>, delivery?: Delivery): Promise<SendOutcome> {
+  async #attempted(
+    run: (signal: AbortSignal) => Promise<void>,
+    delivery?: Delivery,
+    isDivisible = false,
+  ): Promise<SendOutcome> {
     try {
       await this.#bounded(run);
     } catch (error) {
       if (this.#abort.signal.aborted) return 'later';
       const failure = sinkError(error);
       this.#deps.metrics.failed(this.#settings.name, failure.code);
-      if (failure.fault === 'refused') return this.#refused(failure, delivery);
+      if (failure.fault === 'refused') {
+        if (!isDivisible) this.#reportRefusal(failure, delivery);
+        // It answered, so it is reachable.
+        this.#recovered();
+        return 'refused';
+      }
       return this.#failed(failure);
     }
     this.#recovered();
@@ -163,7 +174,7 @@ export class SinkSender {
     return 'later';
   }
 
-  #refused(failure: SinkError, delivery: Delivery | undefined): 'refused' {
+  #reportRefusal(failure: SinkError, delivery: Delivery | undefined): void {
     const first = delivery?.notifications[0];
     this.#lastRefusal = failure.message;
     this.#deps.logger.error(
@@ -177,9 +188,6 @@ export class SinkSender {
       },
       'notification refused by the sink, dropped',
     );
-    // It answered, so it is reachable.
-    this.#recovered();
-    return 'refused';
   }
 
   #recovered(): void {

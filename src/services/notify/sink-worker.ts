@@ -1,26 +1,26 @@
-import type { AlertNotification } from '../../core/alert/model.ts';
 import { messageOf } from '../../core/errors.ts';
-import type { SensorFactsOf } from '../../core/notify/delivery.ts';
+import type { OutgoingNotification, SensorFactsOf } from '../../core/notify/delivery.ts';
 import type { SinkFilter } from '../../core/notify/filter.ts';
-import {
-  Grouping,
-  type GroupingPlan,
-  type GroupingRules,
-  type Kind,
-  type KindCount,
-} from '../../core/notify/grouping.ts';
+import { groupLabelsOf } from '../../core/notify/grouping.ts';
+import type { GroupingConfig } from '../../core/notify/routes.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
 import { Outage } from '../../lib/outage.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
-import type { NotificationStore, QueuedNotification, SinkQueue } from '../../ports/notification.ts';
-import { MemoryQueue } from './memory-queue.ts';
-import { type SenderDeps, type SenderSettings, SinkSender } from './sink-sender.ts';
+import type {
+  GroupName,
+  NotificationStore,
+  QueuedNotification,
+  SinkQueue,
+} from '../../ports/notification.ts';
+import { MemoryQueue, type PlacedNotification } from './memory-queue.ts';
+import { type SenderDeps, type SenderSettings, type SendOutcome, SinkSender } from './sink-sender.ts';
 
 export interface SinkSettings extends SenderSettings {
   readonly filter: SinkFilter;
   readonly queueMax: number;
   readonly maxAgeMs: number;
-  readonly grouping: GroupingRules;
+  /** Where the route says nothing else; for a sink that takes groups. */
+  readonly grouping: GroupingConfig;
 }
 
 export interface SinkWorkerDeps extends SenderDeps {
@@ -34,13 +34,14 @@ const POLL_MS = 5000;
 const LEASE_MS = 30_000;
 const SINGLES = 50;
 const BATCH = 200;
+/** Groups of one look at the queue. */
+const GROUPS = 200;
 const GROUP_NAMES = 10;
 const MEMORY_MAX = 1000;
 /** An older one of two waiting notifications is outdated; within this time both are sent. */
 const COLLAPSE_AFTER_MS = 30_000;
 /** How long a resolved alert is resent where a sink needs that. */
 const NOTIFIED_WITHIN_MS = 15 * 60_000;
-const NO_PLAN = { grouped: [], held: [], wakeMs: Infinity } as const;
 
 /**
  * Sends one sink its queue: in order, at its rate, however long it takes. Nothing waits for it: its database work is short
@@ -50,9 +51,8 @@ export class SinkWorker {
   readonly settings: SinkSettings;
   readonly sender: SinkSender;
   readonly #deps: SinkWorkerDeps;
-  readonly #memory = new MemoryQueue(MEMORY_MAX);
+  readonly #memory: MemoryQueue;
   readonly #stored: SinkQueue;
-  readonly #grouping: Grouping;
   readonly #sleeper: InterruptibleSleep;
   readonly #overflows: LogBudget;
   readonly #memorySleeper: InterruptibleSleep;
@@ -72,7 +72,7 @@ export class SinkWorker {
     this.sender = new SinkSender(settings, deps);
     this.#deps = deps;
     this.#stored = deps.store.queueOf(settings.name);
-    this.#grouping = new Grouping(settings.grouping);
+    this.#memory = new MemoryQueue(MEMORY_MAX, deps.clock);
     this.#overflows = new LogBudget(deps.clock);
     this.#storeOutage = new Outage(deps.clock);
     this.#sleeper = new InterruptibleSleep(deps.clock);
@@ -94,8 +94,8 @@ export class SinkWorker {
   }
 
   /** To be sent although the database does not have it. */
-  sendNow(notifications: readonly AlertNotification[]): void {
-    const over = this.#memory.push(notifications);
+  sendNow(placed: readonly PlacedNotification[]): void {
+    const over = this.#memory.push(placed);
     const waiting = over > 0 ? this.#overflows.take(over) : undefined;
     if (waiting !== undefined)
       this.#deps.logger.warn(
@@ -163,9 +163,9 @@ export class SinkWorker {
     // Notifications being sent from memory may be queued by now, and must not be sent twice.
     await this.#serving;
     await this.#recordSent();
+    let waitMs = Math.min(POLL_MS, await this.#queueDue());
     const waiting = await this.#enforceLimits();
-    let waitMs = POLL_MS;
-    if (waiting > 0 && this.sender.restMs === 0) waitMs = await this.#serve(this.#stored);
+    if (waiting > 0 && this.sender.restMs === 0) waitMs = Math.min(waitMs, await this.#serve(this.#stored));
     waitMs = Math.min(waitMs, await this.#resend());
     const report = this.sender.report();
     if (report !== undefined) await this.#deps.store.report(this.settings.name, report);
@@ -194,11 +194,22 @@ export class SinkWorker {
     this.#memory.recorded(sent.length);
   }
 
+  /** Queues the held deliveries that are due; returns when the next one is. */
+  async #queueDue(): Promise<number> {
+    const { store, logger } = this.#deps;
+    const { name } = this.settings;
+    for (;;) {
+      const { released, cancelled, postponed, nextInMs } = await store.queueDue(name);
+      if (released + cancelled + postponed === 0 || this.#stopping) return nextInMs;
+      logger.debug({ sink: name, released, cancelled, postponed }, 'held notifications due');
+    }
+  }
+
   /** Enforces the bounds of the queue; returns how many wait. */
   async #enforceLimits(): Promise<number> {
     const { clock, metrics, store, logger, sink } = this.#deps;
     const { name, queueMax, maxAgeMs } = this.settings;
-    const waiting = (await this.#stored.kinds()).reduce((sum, { count }) => sum + count, 0);
+    const waiting = await this.#stored.waiting();
     metrics.queued(name, waiting + this.#memory.size);
     if (waiting === 0 || (clock.monotonicMs() < this.#limitsAtMs && waiting <= queueMax)) return waiting;
     this.#limitsAtMs = clock.monotonicMs() + POLL_MS;
@@ -225,42 +236,60 @@ export class SinkWorker {
 
   /** Sends a slice of a queue; returns how long the rest must wait. */
   async #serve(queue: SinkQueue): Promise<number> {
-    const { clock, sink } = this.#deps;
-    const kinds = sink.deliveryMode === 'group' ? await queue.kinds() : undefined;
-    const plan = kinds === undefined ? NO_PLAN : this.#grouping.plan(kinds, clock.monotonicMs());
-    for (const kind of plan.grouped) if (!(await this.#notifyGroup(queue, kind))) return 0;
-    const batched = sink.deliveryMode === 'batch';
-    // Of a grouped kind no more than were seen: a storm may have started since.
-    const seen = kinds === undefined ? Infinity : singlesOf(kinds, plan);
-    const limit = Math.min(batched ? BATCH : SINGLES, seen);
-    const items = limit === 0 ? [] : await queue.next(limit, plan.held);
-    if (batched && items.length > 0) await this.#notify(queue, items);
-    else for (const item of items) if (!(await this.#notify(queue, [item]))) return 0;
-    if (items.length > 0 || plan.grouped.length > 0) return 0;
-    return Math.max(0, plan.wakeMs - clock.monotonicMs());
+    const { deliveryMode } = this.#deps.sink;
+    if (deliveryMode === 'group') return this.#serveGroups(queue);
+    const isBatch = deliveryMode === 'batch';
+    const items = await queue.next(isBatch ? BATCH : SINGLES);
+    if (items.length === 0) return POLL_MS;
+    if (!isBatch) await this.#sendSingly(queue, items);
+    else {
+      const outcome = await this.sender.send({
+        notifications: items.map(this.#outgoing),
+        total: items.length,
+      });
+      const ids = items.map(({ id }) => id);
+      if (outcome !== 'later') await queue.confirm(ids, outcome);
+    }
+    return 0;
   }
 
-  async #notifyGroup(queue: SinkQueue, kind: Kind): Promise<boolean> {
-    const group = await queue.group(kind, GROUP_NAMES);
-    if (group.total === 0) return true;
-    const outcome = await this.sender.send({
-      notifications: group.first.map(this.#outgoing),
-      total: group.total,
-    });
-    if (outcome === 'later') return false;
-    await queue.confirmGroup(kind, group, outcome);
-    this.#grouping.sent(kind, group.total, this.#deps.clock.monotonicMs());
-    return true;
+  /** The groups that are due, each in one send. */
+  async #serveGroups(queue: SinkQueue): Promise<number> {
+    const groups = await queue.groups(GROUPS);
+    let isAnySent = false;
+    for (const group of groups.filter(({ dueInMs }) => dueInMs <= 0)) {
+      const outcome = await this.#sendGroup(queue, group);
+      if (outcome === 'later') return 0;
+      isAnySent ||= outcome !== 'empty';
+    }
+    if (isAnySent) return 0;
+    return groups.reduce(
+      (leastMs, { dueInMs }) => (dueInMs > 0 ? Math.min(leastMs, dueInMs) : leastMs),
+      POLL_MS,
+    );
   }
 
-  async #notify(queue: SinkQueue, items: readonly QueuedNotification[]): Promise<boolean> {
-    const notifications = items.map(({ notification }) => this.#outgoing(notification));
-    const outcome = await this.sender.send({ notifications, total: items.length });
-    if (outcome === 'later') return false;
-    const ids = items.map(({ id }) => id);
-    await queue.confirm(ids, outcome);
-    for (const each of notifications) this.#grouping.sent(each, 1, this.#deps.clock.monotonicMs());
-    return true;
+  /** `empty`: all of it waits behind earlier notifications of the same episodes. */
+  async #sendGroup(queue: SinkQueue, name: GroupName): Promise<SendOutcome | 'empty'> {
+    const group = await queue.group(name, GROUP_NAMES);
+    const { total, first } = group;
+    if (total === 0) return 'empty';
+    const isDivisible = total > 1 && total === first.length;
+    const delivery = { notifications: first.map(this.#outgoing), total, group: groupLabelsOf(name.groupKey) };
+    const outcome = await this.sender.send(delivery, { isDivisible });
+    if (outcome === 'refused' && isDivisible) return this.#sendSingly(queue, first);
+    if (outcome !== 'later') await queue.confirmGroup(name, group, outcome);
+    return outcome;
+  }
+
+  /** One that the sink refuses takes none of the others with it. */
+  async #sendSingly(queue: SinkQueue, items: readonly QueuedNotification[]): Promise<SendOutcome> {
+    for (const item of items) {
+      const outcome = await this.sender.send({ notifications: [this.#outgoing(item)], total: 1 });
+      if (outcome === 'later') return outcome;
+      await queue.confirm([item.id], outcome);
+    }
+    return 'sent';
   }
 
   /** Resends to a sink; returns when next. */
@@ -273,21 +302,13 @@ export class SinkWorker {
     return resend.everyMs;
   }
 
-  readonly #outgoing = (notification: AlertNotification) => ({
+  readonly #outgoing = ({ notification, origin, step = 0 }: QueuedNotification): OutgoingNotification => ({
     ...notification,
     facts: this.#deps.factsOf(notification.sensorId),
+    ...(origin === undefined || origin === null ? {} : { origin }),
+    ...(step > 0 ? { escalatedAfterS: step } : {}),
+    ...(step < 0 ? { repetition: -step } : {}),
   });
-}
-
-/** How many wait of the kinds that are sent one by one. */
-function singlesOf(
-  kinds: readonly KindCount[],
-  { grouped, held }: Pick<GroupingPlan, 'grouped' | 'held'>,
-): number {
-  const together = [...grouped, ...held];
-  const isSingle = ({ event, alertType }: KindCount) =>
-    !together.some((kind) => kind.event === event && kind.alertType === alertType);
-  return kinds.filter(isSingle).reduce((sum, { count }) => sum + count, 0);
 }
 
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;

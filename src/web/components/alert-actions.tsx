@@ -1,10 +1,12 @@
 import { useState } from 'preact/hooks';
 import type { Alert, AlertOutcome } from '../../api/contract/alerts.ts';
 import { usePage } from '../context.ts';
+import { parseDuration } from '../format/duration.ts';
 import { visible } from '../format/visible.ts';
 import { useCanWrite } from './account.tsx';
 import { Dialog } from './dialog.tsx';
 import { patternOf } from './pattern.ts';
+import { Segmented } from './segmented.tsx';
 import { SilenceDialog } from './silence-dialog.tsx';
 
 const OUTCOMES: Readonly<Record<AlertOutcome['outcome'], string>> = {
@@ -49,6 +51,14 @@ export function AlertActions({ alert, onDone }: { readonly alert: Alert; readonl
   );
 }
 
+/** After that it is reminded again. */
+const ENDS = [
+  { key: 'open', label: 'While it is open' },
+  { key: '1h', label: '1 hour' },
+  { key: '4h', label: '4 hours' },
+  { key: '1d', label: '1 day' },
+] as const;
+
 const COMMANDS = {
   ack: {
     title: 'Acknowledge',
@@ -73,10 +83,13 @@ function CommandDialog({
 }) {
   const { daemon, toasts } = usePage();
   const { title, text } = COMMANDS[kind];
+  const [lasts, setLasts] = useState<string>('open');
   const submit = async (form: FormData): Promise<void> => {
     const comment = form.get('comment');
+    const forS = kind === 'ack' ? parseDuration(lasts) : undefined;
     const { outcome } = await daemon.client.post<AlertOutcome>(`alerts/${alert.alertId}/${kind}`, {
       comment: typeof comment === 'string' ? comment : '',
+      ...(forS === undefined ? {} : { forS }),
     });
     toasts.show(outcome === 'done' ? 'ok' : 'info', `${title}: ${OUTCOMES[outcome]}`);
     daemon.readStatusSoon();
@@ -86,6 +99,12 @@ function CommandDialog({
     <Dialog title={title} action={title} onSubmit={submit} onClose={onClose}>
       <p class="break">{visible(alert.message ?? alert.alertType)}</p>
       <p class="soft">{text}</p>
+      {kind === 'ack' ? (
+        <div class="field">
+          <span class="label">For</span>
+          <Segmented legend="For how long" choices={ENDS} value={lasts} onChange={setLasts} />
+        </div>
+      ) : null}
       <div class="field">
         <label for="comment">Comment</label>
         <input id="comment" name="comment" class="input" maxLength={1000} autocomplete="off" />

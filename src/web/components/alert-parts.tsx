@@ -5,7 +5,7 @@ import { visible } from '../format/visible.ts';
 import { AlertStateBadge, Badge } from './badge.tsx';
 import { Link } from './link.tsx';
 import { SensorName } from './sensor-name.tsx';
-import { Ago } from './time.tsx';
+import { Ago, At } from './time.tsx';
 import { Foreign, Name } from './text.tsx';
 import { words } from '../format/words.ts';
 
@@ -96,5 +96,10 @@ export const Acknowledged = ({ alert }: { readonly alert: Alert }) =>
   ) : (
     <>
       <Name text={alert.ackedBy ?? 'unknown'} />, <Ago at={alert.ackedAt} />
+      {alert.ackedUntil === null ? null : (
+        <>
+          , until <At at={alert.ackedUntil} />
+        </>
+      )}
     </>
   );

@@ -317,6 +317,7 @@ const OUTCOMES = words<string>({
   refused: 'refused by the sink',
   dropped: 'dropped: the queue of the sink was full',
   expired: 'too old to be sent',
+  cancelled: 'not needed any more',
 });
 
 const DELIVERED = words<string>({
@@ -343,16 +344,26 @@ function Deliveries({ alert }: { readonly alert: AlertDetail }) {
           <TableHead columns={['Sink', 'What', 'Queued', 'Outcome']} />
           <tbody>
             {alert.deliveries.map((one) => (
-              <tr key={`${one.sink} ${one.event} ${one.queuedAt}`}>
+              <tr key={`${one.sink} ${one.event} ${one.queuedAt} ${one.heldUntil ?? ''}`}>
                 <td data-label="Sink">
                   <Name text={one.sink} />
                 </td>
-                <td data-label="What">{DELIVERED.get(one.event) ?? one.event}</td>
+                <td data-label="What">
+                  {one.origin === 'escalation'
+                    ? 'that it is not acknowledged'
+                    : (DELIVERED.get(one.event) ?? one.event)}
+                </td>
                 <td data-label="Queued">
                   <At at={one.queuedAt} />
                 </td>
                 <td data-label="Outcome">
                   {one.outcome === null ? 'waits' : (OUTCOMES.get(one.outcome) ?? one.outcome)}
+                  {one.heldUntil === null ? null : (
+                    <span class="soft small">
+                      {' '}
+                      until <Exactly at={one.heldUntil} />
+                    </span>
+                  )}
                   {one.doneAt === null ? null : (
                     <span class="soft small">
                       {' '}

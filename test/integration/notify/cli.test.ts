@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { diagnoseSinks } from '../../../src/cli/doctor/notify.ts';
 import { notifyCommand } from '../../../src/cli/notify.ts';
@@ -102,6 +102,66 @@ test('list shows what waits and the last error, also of sinks that were never se
     { name: 'old', kind: null, queued: 1 },
   ]);
   expect((await run('list')).out).toMatch(/^sink +kind/);
+});
+
+describe('routes test', () => {
+  const ROUTED = `
+database: { url: URL }
+routes: [{ topic: "a/{device}", codec: json }]
+notify:
+  sinks: [{ name: ops, kind: webhook, url: "http://x/ops" }, { name: boss, kind: webhook, url: "http://x/boss" }]
+  times: { nights: { window: "22:00-06:00" } }
+  routes:
+    - { match: { location: coldroom, rack: "7" }, to: ops, mute: [nights], escalate: [{ after: 15m, to: boss }] }
+`;
+  const routed = async (url: string, ...args: string[]) => {
+    const path = join(dir, 'routed.yaml');
+    await writeFile(path, ROUTED.replace('URL', JSON.stringify(url)));
+    return runCli(notifyCommand, ['routes', 'test', '--sensor', 's7', '--config', path, ...args]);
+  };
+
+  test('location and tags are those of the database; options go before', async () => {
+    const db = new pg.Client({ connectionString: database.url });
+    await db.connect();
+    await db.query(`INSERT INTO sensors (id, key, location, tags) VALUES (77, 's7', 'coldroom', '{rack=7}')`);
+    await db.end();
+    const { code, out } = await routed(database.url, '--at', '2026-01-07T23:00Z');
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^ops +webhook +held until 2026-01-08T06:00:00.000Z +notify.routes\[0\] +muted: nights/m,
+    );
+    expect(out).toMatch(/^boss +webhook +escalated at 2026-01-07T23:15:00.000Z/m);
+    const elsewhere = await routed(database.url, '--location', 'attic', '--json');
+    expect(elsewhere.code).toBe(1);
+    expect(JSON.parse(elsewhere.out)).toMatchObject({
+      alert: { sensor: 's7', location: 'attic', tags: ['rack=7'], alert_type: 'temperature_high' },
+      sinks: [
+        { sink: 'ops', decision: 'not_sent', reason: 'needs location: coldroom' },
+        { sink: 'boss', decision: 'not_sent', route: null },
+      ],
+      routes: [{ route: 'notify.routes[0]', matches: false, needs: 'location: coldroom', decides: false }],
+    });
+  });
+
+  test('without a database the options are enough, and what is not known is said', async () => {
+    const away = `postgres://u:p@127.0.0.1:${await freePort()}/x`;
+    const found = await routed(away, '--location', 'coldroom', '--tag', 'rack=7', '--type', 'probe', '--gateway', 'gw1', '--at', '2026-01-07T12:00Z');
+    expect([found.code, found.err]).toEqual([0, '']);
+    const unknown = await routed(away);
+    expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('without type, location, tags and gateway of "s7"')]);
+  }); // prettier-ignore
+});
+
+test('doctor warns of alerts that no route matches', async () => {
+  const text = `
+routes: [{ topic: "a/{device}", codec: json }]
+notify: { sinks: [{ name: ops, kind: webhook, url: "${hook.url}" }], routes: [{ match: { location: lab }, to: ops }] }
+`;
+  const found = await diagnoseSinks(loadConfig({ text, env: {} }).config);
+  expect(found.map(({ subject, status }) => [subject, status])).toEqual([
+    ['routes', 'warning'],
+    ['ops', 'ok'],
+  ]);
 });
 
 test('doctor probes each sink, and sends no notification', async () => {

@@ -14,7 +14,7 @@ const FAULTS: Readonly<Record<Exclude<Mood, 'fine' | 'silent'>, string>> = {
 };
 
 test.each(Object.entries(SINKS))('the example of %s is a complete configuration', (kind, { example }) => {
-  expect(notifySchema.parse([{ name: 'ops', ...example }])).toMatchObject([{ kind }]);
+  expect(notifySchema.parse([{ name: 'ops', ...example }]).sinks).toMatchObject([{ kind }]);
 });
 
 describe.each(Object.keys(FAR_SIDES))('the %s sink', (kind) => {

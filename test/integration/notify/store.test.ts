@@ -32,7 +32,12 @@ const delivery = (of: AlertNotification, ifNotified = false, sink = 'ops'): NewD
   alertType: of.alertType,
   sink,
   ifNotified,
+  groupKey: groupOf(of),
+  groupIntervalMs: 0,
+  dueInMs: 0,
 });
+const groupOf = ({ alertType }: Pick<AlertNotification, 'alertType'>) =>
+  JSON.stringify({ alert_type: alertType });
 
 /** As the daemon does it: the rows with the batch, then the mark with the deliveries. */
 async function publish(
@@ -47,7 +52,7 @@ async function publish(
 }
 const over = ({ event }: AlertNotification) => event === 'resolved';
 const waiting = async () =>
-  (await store.queueOf('ops').next(100, [])).map(({ notification }) => notification.event);
+  (await store.queueOf('ops').next(100)).map(({ notification }) => notification.event);
 const outcomes = () => db.rows('SELECT event, outcome FROM alert_deliveries ORDER BY id');
 
 describe('the queue of a sink', () => {
@@ -55,8 +60,8 @@ describe('the queue of a sink', () => {
     const firing = notificationOf();
     await publish([firing]);
     await publish([firing]);
-    expect(await store.queueOf('ops').next(10, [])).toEqual([
-      { id: expect.any(Number), notification: firing },
+    expect(await store.queueOf('ops').next(10)).toEqual([
+      { id: expect.any(Number), notification: firing, origin: null, step: 0 },
     ]);
     expect(await alerts.pendingNotifications()).toEqual([]);
     expect(await db.rows('SELECT count(*)::int AS n FROM alert_deliveries')).toEqual([{ n: 1 }]);
@@ -67,7 +72,7 @@ describe('the queue of a sink', () => {
     const resolved = notificationOf({ alertId: firing.alertId, seq: 2, event: 'resolved' });
     await publish([firing, resolved]);
     const queue = store.queueOf('ops');
-    const first = await queue.next(10, []);
+    const first = await queue.next(10);
     expect(first.map(({ notification }) => notification.event)).toEqual(['firing']);
     await queue.confirm([first[0]?.id ?? 0], 'sent');
     expect(await waiting()).toEqual(['resolved']);
@@ -84,35 +89,39 @@ describe('the queue of a sink', () => {
     ]);
   });
 
-  test('counts by kind, groups a kind, and settles only what the group counted', async () => {
+  test('has groups, the most severe first, and settles only what the group counted', async () => {
     const many = Array.from({ length: 25 }, (_, i) =>
-      notificationOf({ alertType: 'temperature_no_data', sensorKey: `s${i}` }),
+      notificationOf({
+        alertType: 'temperature_no_data',
+        sensorKey: `s${i}`,
+        severity: i === 7 ? 'critical' : 'warning',
+      }),
     );
     await publish([...many, notificationOf()]);
     const queue = store.queueOf('ops');
-    const kind = { event: 'firing', alertType: 'temperature_no_data' } as const;
-    expect(await queue.kinds()).toEqual([
-      { ...kind, count: 25 },
-      { event: 'firing', alertType: 'temperature_high', count: 1 },
-    ]);
-    const group = await queue.group(kind, 3);
-    expect(group.first.map(({ sensorKey }) => sensorKey)).toEqual(['s0', 's1', 's2']);
+    const name = { event: 'firing', groupKey: groupOf({ alertType: 'temperature_no_data' }) } as const;
+    const other = { event: 'firing', groupKey: groupOf({ alertType: 'temperature_high' }) } as const;
+    expect(await queue.groups(10)).toEqual(
+      expect.arrayContaining([name, other].map((each) => ({ ...each, dueInMs: expect.any(Number) }))),
+    );
+    const group = await queue.group(name, 3);
+    expect(group.first.map(({ notification }) => notification.sensorKey)).toEqual(['s7', 's0', 's1']);
     await publish([notificationOf({ alertType: 'temperature_no_data', sensorKey: 'late' })]);
-    await queue.confirmGroup(kind, group, 'sent');
+    await queue.confirmGroup(name, group, 'sent');
     expect(group.total).toBe(25);
-    expect(await queue.kinds()).toEqual([
-      { event: 'firing', alertType: 'temperature_high', count: 1 },
-      { ...kind, count: 1 },
+    expect(await queue.groups(10)).toHaveLength(2);
+    expect(await queue.waiting()).toBe(2);
+    expect((await queue.group(name, 3)).first.map(({ notification }) => notification.sensorKey)).toEqual([
+      'late',
     ]);
-    expect(await queue.next(10, [kind])).toHaveLength(1);
   });
 
   test('thousands at once are queued in slices, each with its mark', async () => {
     const many = Array.from({ length: 4500 }, (_, i) => notificationOf({ sensorKey: `s${i}` }));
     await publish(many);
-    expect(await store.queueOf('ops').kinds()).toMatchObject([{ count: 4500 }]);
+    expect(await store.queueOf('ops').waiting()).toBe(4500);
     expect(await alerts.pendingNotifications()).toEqual([]);
-    expect((await store.queueOf('ops').next(3, [])).map((each) => each.notification.sensorKey)).toEqual([
+    expect((await store.queueOf('ops').next(3)).map((each) => each.notification.sensorKey)).toEqual([
       's0', 's1', 's2',
     ]); // prettier-ignore
   });
@@ -121,14 +130,16 @@ describe('the queue of a sink', () => {
 describe('the bounds of a queue', () => {
   const bounds = { max: 1000, maxAgeMs: 86_400_000, collapseAfterMs: 30_000 };
   const age = (minutes: number) =>
-    db.rows(`UPDATE alert_deliveries SET created_at = now() - ${minutes} * interval '1 min'`);
+    db.rows(
+      `UPDATE alert_deliveries SET (created_at, due_at) = (now() - ${minutes} * interval '1 min', now() - ${minutes} * interval '1 min')`,
+    );
 
   test('the oldest give way, and are counted', async () => {
     await publish(Array.from({ length: 8 }, (_, i) => notificationOf({ sensorKey: `s${i}` })));
     expect(await store.enforceLimits('ops', { ...bounds, max: 5 })).toEqual({
       queued: 5, collapsed: 0, dropped: 3, expired: 0,
     }); // prettier-ignore
-    const left = await store.queueOf('ops').next(10, []);
+    const left = await store.queueOf('ops').next(10);
     expect(left.map(({ notification }) => notification.sensorKey)).toEqual(['s3', 's4', 's5', 's6', 's7']);
     expect(await store.enforceLimits('ops', { ...bounds, max: 5 })).toMatchObject({ queued: 5, dropped: 0 });
   });

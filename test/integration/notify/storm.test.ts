@@ -32,22 +32,26 @@ test('thousands of sensors that fall silent are a notification or two, and so is
   const clock = createSystemClock();
   const logger = new QuietLogger();
   const dispatcher = new NotificationDispatcher(
-    [
-      {
-        fingerprint: '1',
-        make: () => sink,
-        settings: {
-          name: 'ops',
-          filter: { minSeverity: 'info', alertTypes: [], locations: [], sendResolved: true },
-          queueMax: SENSORS,
-          maxAgeMs: 86_400_000,
-          maxPerMinute: 600,
-          timeoutMs: 10_000,
-          retry: { baseMs: 1000, capMs: 60_000 },
-          grouping: { over: 10, windowMs: 1000 },
+    {
+      routes: undefined,
+      times: {},
+      sinks: [
+        {
+          fingerprint: '1',
+          make: () => sink,
+          settings: {
+            name: 'ops',
+            filter: { minSeverity: 'info', alertTypes: [], locations: [], sendResolved: true },
+            queueMax: SENSORS,
+            maxAgeMs: 86_400_000,
+            maxPerMinute: 600,
+            timeoutMs: 10_000,
+            retry: { baseMs: 1000, capMs: 60_000 },
+            grouping: { groupWaitMs: 0, groupIntervalMs: 1000 },
+          },
         },
-      },
-    ],
+      ],
+    },
     {
       store: new TimescaleNotificationStore(pool),
       owner: 'me',

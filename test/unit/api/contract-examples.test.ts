@@ -40,6 +40,7 @@ const alert: Alert = {
   durationS: 320,
   ackedAt: null,
   ackedBy: null,
+  ackedUntil: null,
   suppressed: null,
   deferredBy: 'silence',
   backfilled: false,
@@ -207,7 +208,17 @@ test.each([
       transitions: [
         { at, event: 'firing', severity: 'warning', value: 9.4, message: 'x', by: null, comment: null },
       ],
-      deliveries: [{ sink: 'ops', event: 'firing', queuedAt: at, doneAt: null, outcome: null }],
+      deliveries: [
+        {
+          sink: 'ops',
+          event: 'firing',
+          queuedAt: at,
+          doneAt: null,
+          outcome: null,
+          origin: 'mute',
+          heldUntil: at,
+        },
+      ],
       silences: [{ id: '1', endsAt: at, by: 'ann', comment: '' }],
       curve: { metric: 'temperature', from: at, to: at },
     },

@@ -27,6 +27,7 @@ const row = (minute: number, change: Partial<AlertListRow> = {}): AlertListRow =
   peakValue: null,
   ackedAt: null,
   ackedBy: null,
+  ackedUntil: null,
   suppressed: null,
   ...change,
 });

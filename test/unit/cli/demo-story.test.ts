@@ -28,10 +28,10 @@ test('the sensors of the story have their rules and names, and those of the conf
 });
 
 test('notifications go to the embedded broker, unless the configuration says where', () => {
-  expect(withSink(given(0)).notify).toMatchObject([
+  expect(withSink(given(0)).notify.sinks).toMatchObject([
     { name: 'broker', kind: 'mqtt', prefix: 'fieldwatch/alerts' },
   ]);
-  const of = (text: string) => withSink(loadConfig({ text, file: 'demo', env: {} }).config).notify;
+  const of = (text: string) => withSink(loadConfig({ text, file: 'demo', env: {} }).config).notify.sinks;
   expect(
     of('notify: [{ name: hook, kind: webhook, url: "http://localhost" }]').map(({ name }) => name),
   ).toEqual(['hook']);

@@ -28,17 +28,25 @@ const HOOK = 'name: ops, kind: webhook, url: "https://x.example/h"';
 describe('secrets of a sink', () => {
   test('come from a file beside the configuration', () => {
     const { config } = load(`- { ${HOOK}, secret_file: key, token_file: /t }`);
-    expect(config.notify[0]).toMatchObject({ secret: SECRET, secret_file: '/etc/fw/key', token: SECRET });
+    expect(config.notify.sinks[0]).toMatchObject({
+      secret: SECRET,
+      secret_file: '/etc/fw/key',
+      token: SECRET,
+    });
   });
 
   test('come from the environment, which wins over the file', () => {
     const env = { FIELDWATCH_NOTIFY_OPS_TOKEN: SECRET };
-    expect(load(`- { ${HOOK}, token_file: /t }`, { env }).config.notify[0]).toMatchObject({ token: SECRET });
-    expect(load(`- { ${HOOK}, token_file: /t }`, { env }).config.notify[0]).not.toHaveProperty('token_file');
+    expect(load(`- { ${HOOK}, token_file: /t }`, { env }).config.notify.sinks[0]).toMatchObject({
+      token: SECRET,
+    });
+    expect(load(`- { ${HOOK}, token_file: /t }`, { env }).config.notify.sinks[0]).not.toHaveProperty(
+      'token_file',
+    );
   });
 
   test('a url may be one', () => {
-    expect(load('- { name: ops, kind: webhook, url_file: u }', { readFile: () => 'https://x.example/s\n' }).config.notify[0])
+    expect(load('- { name: ops, kind: webhook, url_file: u }', { readFile: () => 'https://x.example/s\n' }).config.notify.sinks[0])
       .toMatchObject({ url: 'https://x.example/s' }); // prettier-ignore
   });
 
@@ -72,8 +80,10 @@ describe('secrets of a sink', () => {
 
   test('the topic of ntfy comes from a file or the environment, and is needed', () => {
     const env = { FIELDWATCH_NOTIFY_OPS_TOPIC: SECRET };
-    expect(load('- { name: ops, kind: ntfy }', { env }).config.notify[0]).toMatchObject({ topic: SECRET });
-    expect(load('- { name: ops, kind: ntfy, topic_file: t }').config.notify[0]).toMatchObject({
+    expect(load('- { name: ops, kind: ntfy }', { env }).config.notify.sinks[0]).toMatchObject({
+      topic: SECRET,
+    });
+    expect(load('- { name: ops, kind: ntfy, topic_file: t }').config.notify.sinks[0]).toMatchObject({
       topic: SECRET,
     });
     expect(faults('- { name: ops, kind: ntfy }')).toEqual([

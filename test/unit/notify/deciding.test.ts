@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { type SinkFilter, wanted } from '../../../src/core/notify/filter.ts';
-import { Grouping, type KindCount } from '../../../src/core/notify/grouping.ts';
+import type { AlertNotification } from '../../../src/core/alert/model.ts';
+import { groupDueMs, groupLabelsOf, placementOf } from '../../../src/core/notify/grouping.ts';
+import { type GroupingConfig, routedAlert } from '../../../src/core/notify/routes.ts';
 import { commonOf, fingerprintOf, labelsOf } from '../../../src/core/notify/labels.ts';
 import { TokenBucket } from '../../../src/core/notify/rate-limiter.ts';
 import { notificationOf } from '../../support/notifications.ts';
@@ -41,34 +43,47 @@ describe('what a sink wants', () => {
 });
 
 describe('grouping', () => {
-  const kind = (count: number, alertType = 'a_no_data'): KindCount => ({ event: 'firing', alertType, count });
-  const make = () => new Grouping({ over: 3, windowMs: 1000 });
+  const FACTS = { name: null, location: 'lab', type: 'probe', tags: ['gateway=gw1', 'cold'] };
+  const place = (notification: AlertNotification, ...scopes: GroupingConfig[]) =>
+    placementOf(notification, routedAlert(notification, FACTS), scopes);
 
-  test('a few go one by one', () => {
-    expect(make().plan([kind(3)], 0)).toEqual({ grouped: [], held: [], wakeMs: Infinity });
-  });
+  test('by the alert type, after 5 s; what is missing after 30 s', () => {
+    expect(place(notificationOf())).toEqual({ groupKey: '{"alert_type":"temperature_high"}', waitMs: 5000, intervalMs: 30_000 });
+    expect(place(notificationOf({ severity: 'critical' }))).toMatchObject({ waitMs: 5000, intervalMs: 10_000 });
+    expect(place(notificationOf({ alertType: 'temperature_no_data' }))).toMatchObject({ waitMs: 30_000, intervalMs: 300_000 });
+    expect(place(notificationOf({ alertType: 'offline', kind: 'offline' }))).toMatchObject({ waitMs: 30_000 });
+    expect(place(notificationOf({ alertType: 'x_no_data', kind: 'threshold' }))).toMatchObject({ waitMs: 5000 });
+  }); // prettier-ignore
 
-  test('many at once are one, at once', () => {
-    expect(make().plan([kind(100_000), kind(1, 'b_high')], 0)).toEqual({
-      grouped: [kind(100_000)],
-      held: [],
-      wakeMs: Infinity,
+  test('the route goes before the sink, each key on its own', () => {
+    const route = { groupBy: ['gateway', 'location', 'unknown'] };
+    expect(place(notificationOf(), route, { groupBy: ['tag'], groupWaitMs: 0 })).toEqual({
+      groupKey: '{"gateway":"gw1","location":"lab","unknown":""}',
+      waitMs: 0,
+      intervalMs: 30_000,
     });
+    expect(place(notificationOf(), { groupBy: [] }).groupKey).toBe('{}');
   });
 
-  test('what follows the first few waits for the end of the window, and is one then', () => {
-    const grouping = make();
-    for (let i = 0; i < 3; i++) grouping.sent(kind(1), 1, 100);
-    expect(grouping.plan([kind(1)], 500)).toEqual({ grouped: [], held: [kind(1)], wakeMs: 1100 });
-    expect(grouping.plan([kind(9)], 1100)).toEqual({ grouped: [kind(9)], held: [], wakeMs: Infinity });
+  test('each alone: every episode has a group', () => {
+    expect(place(notificationOf({ alertId: 'a' }), { groupBy: ['...'] }).groupKey).toBe('{"alert_id":"a"}');
   });
 
-  test('a steady trickle of one every so often is never held', () => {
-    const grouping = make();
-    for (let nowMs = 0; nowMs < 10_000; nowMs += 400) {
-      expect(grouping.plan([kind(1)], nowMs).held).toEqual([]);
-      grouping.sent(kind(1), 1, nowMs);
-    }
+  test('a key is bounded; one that was cut names no labels', () => {
+    const facts = { ...FACTS, tags: [`gateway=${'x'.repeat(5000)}`] };
+    const alert = routedAlert(notificationOf(), facts);
+    const { groupKey } = placementOf(notificationOf(), alert, [{ groupBy: ['gateway'] }]);
+    expect(groupKey).toHaveLength(1000);
+    expect(groupLabelsOf(groupKey)).toBeUndefined();
+    expect(groupLabelsOf('{"gateway":"gw1"}')).toEqual({ gateway: 'gw1' });
+  });
+
+  test.each([
+    ['the first one waits', 5000, undefined, 5000],
+    ['the interval is not over', 5000, 4000, 34_000],
+    ['it is long over', 50_000, 4000, 50_000],
+  ])('due: %s', (_, firstDueMs, flushedAtMs, expected) => {
+    expect(groupDueMs(firstDueMs, 30_000, flushedAtMs)).toBe(expected);
   });
 });
 

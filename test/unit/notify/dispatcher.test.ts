@@ -4,7 +4,7 @@ import { SinkError } from '../../../src/core/notify/sink-error.ts';
 import { NotificationDispatcher, type SinkSetup } from '../../../src/services/notify/dispatcher.ts';
 import { NotificationMetrics } from '../../../src/services/notify/metrics.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { FakeDeliveries, FakeSink } from '../../support/fake-deliveries.ts';
+import { FakeDeliveries, FakeSink, placed } from '../../support/fake-deliveries.ts';
 import { RecordingMetrics, settle } from '../../support/fakes.ts';
 import { notificationOf } from '../../support/notifications.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
@@ -34,16 +34,17 @@ function setUp() {
       maxPerMinute: 1000,
       timeoutMs: 10_000,
       retry: { baseMs: 1000, capMs: 60_000 },
-      grouping: { over: 10, windowMs: 30_000 },
+      grouping: { groupWaitMs: 0 },
     },
   });
   const storeOf = (sink: string) => {
-    const found = stores.get(sink) ?? new FakeDeliveries();
+    const found = stores.get(sink) ?? new FakeDeliveries(clock);
     stores.set(sink, found);
     return found;
   };
+  const setupOf = (sinks: readonly SinkSetup[]) => ({ sinks, routes: undefined, times: {} });
   const create = (...setups: SinkSetup[]) =>
-    new NotificationDispatcher(setups, {
+    new NotificationDispatcher(setupOf(setups), {
       store: Object.assign(new FakeDeliveries(), {
         queueOf: (sink: string) => storeOf(sink).queue,
         lease: ({ name }: { name: string }) => storeOf(name).lease(name, 'me'),
@@ -57,7 +58,7 @@ function setUp() {
       metrics: new NotificationMetrics(new RecordingMetrics()),
       random: () => 0.5,
     });
-  return { made, setup, create, storeOf, clock };
+  return { made, setup, setupOf, create, storeOf, clock };
 }
 
 test('each notification goes to the sinks that want it', () => {
@@ -81,15 +82,15 @@ test('while the database is away an end is sent only if its firing would be', as
 }); // prettier-ignore
 
 test('a reload stops what is gone or changed, starts what is new, and leaves the rest alone', async () => {
-  const { setup, create, made, storeOf } = setUp();
+  const { setup, setupOf, create, made, storeOf } = setUp();
   const dispatcher = create(setup('stays'), setup('changes'), setup('goes'));
   dispatcher.start();
   await settle();
-  await dispatcher.reconfigure([setup('stays'), setup('changes', {}, 'otherwise'), setup('comes')]);
+  await dispatcher.reconfigure(setupOf([setup('stays'), setup('changes', {}, 'otherwise'), setup('comes')]));
   await settle();
   expect(made.map(({ closed }) => closed)).toEqual([false, true, true, false, false]);
-  storeOf('stays').queue.push([notificationOf()]);
-  storeOf('changes').queue.push([notificationOf()]);
+  storeOf('stays').queue.push(placed([notificationOf()]));
+  storeOf('changes').queue.push(placed([notificationOf()]));
   dispatcher.queued([]);
   await settle();
   expect(made.map(({ got }) => got.length)).toEqual([1, 0, 0, 1, 0]);
@@ -98,15 +99,15 @@ test('a reload stops what is gone or changed, starts what is new, and leaves the
 });
 
 test('what is published while a sink is being replaced is queued for it', async () => {
-  const { setup, create, made, storeOf, clock } = setUp();
+  const { setup, setupOf, create, made, storeOf, clock } = setUp();
   const dispatcher = create(setup('changes'), setup('goes'));
   dispatcher.start();
   const [changes] = made;
   if (changes !== undefined) changes.fail = () => 'hang';
-  storeOf('changes').queue.push([notificationOf()]);
+  storeOf('changes').queue.push(placed([notificationOf()]));
   dispatcher.queued([]);
   await settle();
-  const reloaded = dispatcher.reconfigure([setup('changes', {}, 'otherwise')]);
+  const reloaded = dispatcher.reconfigure(setupOf([setup('changes', {}, 'otherwise')]));
   await settle();
   expect(dispatcher.route([notificationOf()]).map(({ sink }) => sink)).toContain('changes');
   clock.advance(2000);
@@ -123,7 +124,7 @@ test('a failing sink is reported as a problem until it recovers', async () => {
   dispatcher.start();
   const [ops] = made;
   if (ops !== undefined) ops.fail = () => new SinkError('auth', 'HTTP 401');
-  storeOf('ops').queue.push([notificationOf()]);
+  storeOf('ops').queue.push(placed([notificationOf()]));
   dispatcher.queued([]);
   await settle();
   expect(dispatcher.troubles()).toEqual([{ sink: 'ops', kind: 'fake', detail: 'HTTP 401' }]);

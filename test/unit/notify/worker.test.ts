@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { SinkError } from '../../../src/core/notify/sink-error.ts';
+import type { Placement } from '../../../src/core/notify/grouping.ts';
 import { NotificationMetrics } from '../../../src/services/notify/metrics.ts';
 import { type SinkSettings, SinkWorker } from '../../../src/services/notify/sink-worker.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { FakeDeliveries, FakeSink } from '../../support/fake-deliveries.ts';
+import { FakeDeliveries, FakeSink, placed } from '../../support/fake-deliveries.ts';
 import { RecordingMetrics, settle } from '../../support/fakes.ts';
 import { notificationOf } from '../../support/notifications.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
@@ -16,12 +17,13 @@ const SETTINGS: SinkSettings = {
   maxPerMinute: 1000,
   timeoutMs: 10_000,
   retry: { baseMs: 1000, capMs: 60_000 },
-  grouping: { over: 10, windowMs: 30_000 },
+  grouping: {},
 };
 
-function setUp(more: Partial<SinkSettings> = {}, store = new FakeDeliveries()) {
+function setUp(more: Partial<SinkSettings> = {}, placement: Partial<Placement> = {}) {
   const sink = new FakeSink();
   const clock = new FakeClock();
+  const store = new FakeDeliveries(clock);
   const logger = new QuietLogger();
   const metrics = new RecordingMetrics();
   const worker = new SinkWorker(
@@ -38,7 +40,7 @@ function setUp(more: Partial<SinkSettings> = {}, store = new FakeDeliveries()) {
     },
   );
   const push = async (...all: Parameters<typeof notificationOf>[0][]) => {
-    store.queue.push(all.map(notificationOf));
+    store.queue.push(placed(all.map(notificationOf), placement));
     worker.wake();
     await settle();
   };
@@ -53,11 +55,64 @@ function setUp(more: Partial<SinkSettings> = {}, store = new FakeDeliveries()) {
 const away = () => new SinkError('away', 'HTTP 503');
 
 describe('a sink worker', () => {
-  test('sends queued notifications in order, at once', async () => {
-    const { worker, push, events } = setUp();
+  test('sends queued notifications in order, at once; those of a group in one', async () => {
+    const { worker, push, events, sink } = setUp();
     worker.start();
     await push({ alertId: 'a' }, { alertId: 'b' }, { alertId: 'a', seq: 2, event: 'resolved' });
     expect(events()).toEqual(['firing', 'firing', 'resolved']);
+    expect(sink.got.map(({ total }) => total)).toEqual([2, 1]);
+    expect(sink.got[0]?.group).toEqual({ alert_type: 'temperature_high' });
+  });
+
+  test('the first of a group waits for others; the next are sent when the interval is over', async () => {
+    const { worker, push, pass, sink } = setUp({}, { waitMs: 5000, intervalMs: 30_000 });
+    const totals = () => sink.got.map(({ total }) => total);
+    worker.start();
+    await push({});
+    await pass(4000);
+    await push({});
+    expect(totals()).toEqual([]);
+    await pass(1000);
+    expect(totals()).toEqual([2]);
+    await push({}, {});
+    await push({ alertType: 'humidity_low' });
+    for (let ms = 0; ms < 29_000; ms += 1000) await pass(1000);
+    expect(totals()).toEqual([2, 1]);
+    await pass(1000);
+    expect(totals()).toEqual([2, 1, 2]);
+    await pass(60_000);
+    await push({});
+    for (let ms = 0; ms < 5000; ms += 1000) await pass(1000);
+    expect(totals()).toEqual([2, 1, 2, 1]);
+  });
+
+  test('the end waits behind a beginning that waits for its group', async () => {
+    const { worker, push, pass, events } = setUp({}, { waitMs: 5000, intervalMs: 30_000 });
+    worker.start();
+    await push({});
+    await pass(5000);
+    await push({ alertId: 'late' });
+    await pass(1000);
+    await push({ alertId: 'late', seq: 2, event: 'resolved' });
+    for (let ms = 0; ms < 28_000; ms += 1000) await pass(1000);
+    expect(events()).toEqual(['firing']);
+    for (let ms = 0; ms < 6000; ms += 1000) await pass(1000);
+    expect(events()).toEqual(['firing', 'firing', 'resolved']);
+  });
+
+  test('held deliveries that are due are taken into the queue before it is looked at', async () => {
+    const { worker, store, pass, events } = setUp();
+    worker.start();
+    await settle();
+    store.held.push({ released: 1, cancelled: 0, postponed: 0, nextInMs: 2000 });
+    store.queue.push(placed([notificationOf()]));
+    await pass(5000);
+    expect(events()).toEqual(['firing']);
+    store.held.push({ released: 0, cancelled: 0, postponed: 0, nextInMs: 2000 });
+    await pass(5000);
+    store.queue.push(placed([notificationOf()]));
+    await pass(2000);
+    expect(events()).toEqual(['firing', 'firing']);
   });
 
   test('a sink that is down keeps its queue; the waits grow; then all arrives in order', async () => {
@@ -79,18 +134,18 @@ describe('a sink worker', () => {
 
   test('a storm that starts between two reads of the queue is not sent one by one', async () => {
     const { worker, push, pass, sink, store } = setUp();
-    const kinds = store.queue.kinds.bind(store.queue);
+    const groups = store.queue.groups.bind(store.queue);
     const storm = Array.from({ length: 500 }, (_, i) => notificationOf({ alertId: `storm-${i}` }));
     let looks = 0;
-    store.queue.kinds = async () => {
-      const seen = await kinds();
-      if (++looks === 2) store.queue.push(storm);
+    store.queue.groups = async (limit) => {
+      const seen = await groups(limit);
+      if (++looks === 1) store.queue.push(placed(storm));
       return seen;
     };
     worker.start();
     await push({ alertId: 'a' });
     await pass(30_000);
-    expect(sink.got.map(({ total }) => total)).toEqual([1, 500]);
+    expect(sink.got.map(({ total }) => total)).toEqual([501]);
   });
 
   test('what one sink refuses for good does not hold up the rest', async () => {
@@ -125,16 +180,17 @@ describe('a sink worker', () => {
   });
 
   test('no more requests a minute than the sink allows; the backlog is sent as a group', async () => {
-    const { worker, push, pass, sink } = setUp({ maxPerMinute: 2, grouping: { over: 3, windowMs: 1000 } });
+    const { worker, push, pass, sink } = setUp({ maxPerMinute: 2 });
     worker.start();
-    await push({}, {}, {});
+    await push({});
+    await push({});
+    await push({});
     expect(sink.got).toHaveLength(2);
     await push(...Array.from({ length: 50 }, () => ({})));
     await pass(30_000);
     await pass(30_000);
     await pass(30_000);
-    expect(sink.got.at(-1)).toMatchObject({ total: 50 });
-    expect(sink.got).toHaveLength(4);
+    expect(sink.got.map(({ total }) => total)).toEqual([1, 1, 1, 50]);
   });
 
   test('100,000 silent sensors are one notification with the first names', async () => {
@@ -179,7 +235,7 @@ describe('a sink worker', () => {
     store.away = true;
     worker.start();
     const notification = notificationOf();
-    worker.sendNow([notification]);
+    worker.sendNow(placed([notification]));
     await settle();
     expect(sink.got).toHaveLength(1);
     store.away = false;
@@ -205,9 +261,9 @@ describe('a sink worker', () => {
     };
     worker.start();
     const notification = notificationOf();
-    worker.sendNow([notification]);
+    worker.sendNow(placed([notification]));
     await settle();
-    store.queue.push([notification]);
+    store.queue.push(placed([notification]));
     worker.stored(new Set([`${notification.alertId} 1`]));
     await settle();
     arrive();

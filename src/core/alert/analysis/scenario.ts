@@ -57,6 +57,8 @@ export type ScenarioEvent =
       readonly sensor: string;
       readonly alertType: string;
       readonly by: string;
+      /** End of an acknowledgement. */
+      readonly untilMs?: Millis | undefined;
     }
   /** Retires a sensor; `untilSeen`: until its next reading. */
   | {
@@ -154,10 +156,11 @@ class ScenarioRun {
         return this.engine.disconnected();
       case 'ack':
       case 'resolve': {
-        const { kind, atMs, sensor, alertType, by } = event;
+        const { kind, atMs, sensor, alertType, by, untilMs } = event;
         const sensorId = this.sensors.get(sensor)?.id;
         if (sensorId === undefined) return;
-        applyCommand(this.engine, { kind, sensorId, alertType, alertId: undefined, by }, atMs, this.alertId);
+        const command = { kind, sensorId, alertType, alertId: undefined, by, untilMs };
+        applyCommand(this.engine, command, atMs, this.alertId);
         return;
       }
       case 'silence':
@@ -291,7 +294,7 @@ class ScenarioRun {
 /** A row of `sensor_alerts` as the database would have it. */
 export type StoredAlert = AlertRow &
   Partial<AlertResolution> &
-  Partial<Pick<AlertAck, 'ackedAtMs' | 'ackedBy'>>;
+  Partial<Pick<AlertAck, 'ackedAtMs' | 'ackedBy' | 'ackedUntilMs'>>;
 
 interface StoredReading {
   readonly sensor: SensorFacts;
@@ -363,8 +366,12 @@ export class ScenarioTables {
       const before = this.rows.get(key);
       if (before === undefined || takesPlaceOf(row, before)) this.rows.set(key, row);
     }
-    for (const { ackedAtMs, ackedBy, ...ack } of batch.acked ?? [])
-      this.update(ack, (row) => (row.ackedAtMs === undefined ? { ...row, ackedAtMs, ackedBy } : row));
+    for (const { ackedAtMs, ackedBy, ackedUntilMs, ...ack } of batch.acked ?? [])
+      this.update(ack, (row) =>
+        row.ackedAtMs === undefined || row.ackedUntilMs !== undefined
+          ? { ...row, ackedAtMs, ackedBy, ackedUntilMs }
+          : row,
+      );
     for (const flapping of batch.flapping ?? []) this.update(flapping, (row) => ({ ...row, flapping: true }));
     for (const end of batch.resolved)
       this.update(end, (row) => (row.resolvedAtUs === undefined ? { ...row, ...end } : row));

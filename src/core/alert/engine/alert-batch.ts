@@ -162,6 +162,7 @@ function acks({ series, instance }: InstanceEffect, episode: Episode, alertId: s
     alertId,
     ackedAtMs: ack.atMs,
     ackedBy: ack.by,
+    ...(ack.untilMs === undefined ? {} : { ackedUntilMs: ack.untilMs }),
     ...keyOfInstance(series, instance),
   }));
 }

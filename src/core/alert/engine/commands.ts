@@ -1,5 +1,5 @@
 import type { Millis } from '../../reading.ts';
-import type { Ack } from '../state/state.ts';
+import { type Ack, ackEndMs } from '../state/state.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import type { AlertEngine } from './engine.ts';
 import type { Series } from './series.ts';
@@ -13,6 +13,8 @@ export interface AlertCommand {
   /** The episode it is for; undefined: the open one. */
   readonly alertId: string | undefined;
   readonly by: string;
+  /** End of an acknowledgement; absent: none. */
+  readonly untilMs?: Millis | undefined;
 }
 
 /** `already`: it was acknowledged before. `not_open`: there is no such episode, or it has ended. */
@@ -25,13 +27,19 @@ export function applyCommand(
   atMs: Millis,
   alertId: AlertIdOf,
 ): CommandOutcome {
-  const { kind, by } = command;
+  const { kind, by, untilMs } = command;
   const found = find(engine, command, alertId);
   if (found === undefined) return 'not_open';
   const { series, instance, ack } = found;
-  if (kind === 'ack' && ack !== undefined) return 'already';
+  // One that lasts longer takes its place.
+  if (kind === 'ack' && ack !== undefined && ackEndMs(ack) >= (untilMs ?? Infinity)) return 'already';
   const last = series.lastFor(instance);
-  engine.apply(series, instance, kind === 'ack' ? { kind, atMs, by, last } : { kind, atMs, last }, atMs);
+  engine.apply(
+    series,
+    instance,
+    kind === 'ack' ? { kind, atMs, by, untilMs, last } : { kind, atMs, last },
+    atMs,
+  );
   return 'done';
 }
 

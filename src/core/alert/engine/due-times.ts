@@ -75,8 +75,8 @@ export function notificationDueMs(series: SeriesState, instance: AlertInstance):
   if (instance.work === OK) return Infinity;
   const { delivery, staleAfterUs } = series.rule;
   if (instance !== series.noData) {
-    // No reminders of the last value of a metric without data.
-    if (series.silent) return Infinity;
+    // No reminders of the last value of a metric without data; but an acknowledgement ends.
+    if (series.silent && !hasAckEnd(instance)) return Infinity;
     return deliveryDueMs(instance.work, series.receivedMs, staleAfterUs, delivery);
   }
   // Of a sensor that is missed as such its metrics are not.
@@ -112,3 +112,6 @@ export function heldDueMs(
 export function watermarkUs({ held, allowedUs }: SeriesState, untilMs: Millis): Micros {
   return Math.min(untilMs * 1000 - allowedUs, held.firstUs ?? Infinity);
 }
+
+const hasAckEnd = ({ work }: AlertInstance): boolean =>
+  'episode' in work && work.episode.ack?.untilMs !== undefined;

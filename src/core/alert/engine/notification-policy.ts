@@ -1,6 +1,6 @@
 import type { Micros, Millis } from '../../reading.ts';
 import type { Severity, SuppressedBy } from '../model.ts';
-import type { Effect, Episode, EpisodeState } from '../state/state.ts';
+import { ackEndMs, type Effect, type Episode, type EpisodeState } from '../state/state.ts';
 import { about } from '../state/transitions.ts';
 
 /** Why an alert is not notified now. A deferred notification is sent later, if the alert is still open. */
@@ -150,6 +150,7 @@ export function deliveryDueMs(
   if (!('episode' in state)) return Infinity;
   const { deferredSinceMs, deferredBy, notifiedMs, ack } = state.episode;
   if (deferredBy !== undefined) return Infinity;
+  if (ack?.untilMs !== undefined) return ack.untilMs;
   if (deferredSinceMs !== undefined) return Math.max(deferredSinceMs, receivedMs) + SETTLE_MS;
   if (
     rules.repeatUs === undefined ||
@@ -171,12 +172,32 @@ export function renotify(
   suppressedAt: SuppressedAt,
 ): Notified {
   if (!('episode' in state)) return { state, delivered: [] };
+  if (hasAckEnded(state.episode, nowMs)) return ackEnded(state, nowMs, value, suppressedAt);
   const { severity, deferredSinceMs } = state.episode;
   const deferredBy = suppressedAt(severity);
   // From here on it is not history: only suppression can defer it.
   if (deferredBy !== undefined)
     return { state: withEpisode(state, { deferredBy, deferredSinceMs: undefined }), delivered: [] };
   return notify(state, deferredSinceMs === undefined ? 'reminder' : 'announced', nowMs, nowMs, value);
+}
+
+const hasAckEnded = ({ ack }: Episode, atMs: Millis): boolean => ack !== undefined && ackEndMs(ack) <= atMs;
+
+/** From here on it counts as not acknowledged. What is firing is notified once more, whatever its repeat_interval. */
+function ackEnded(
+  state: EpisodeState & { readonly episode: Episode },
+  nowMs: Millis,
+  value: number | undefined,
+  suppressedAt: SuppressedAt,
+): Notified {
+  const open = withEpisode(state, { ack: undefined });
+  const deferredBy = suppressedAt(state.episode.severity);
+  if (deferredBy !== undefined) return { state: withEpisode(open, { deferredBy }), delivered: [] };
+  const { deferredSinceMs, notifiedMs } = state.episode;
+  // What was never notified is announced by other rules; what is clear again may never need a notification.
+  if (state.kind !== 'firing' || deferredSinceMs !== undefined || notifiedMs === undefined)
+    return { state: open, delivered: [] };
+  return notify(open, 'reminder', nowMs, nowMs, value);
 }
 
 /**
@@ -194,7 +215,8 @@ export function review(
   const { severity, deferredBy, deferredSinceMs, ack } = state.episode;
   const suppressedBy = suppressedAt(severity);
   if (suppressedBy === deferredBy) return { state, delivered: [] };
-  if (suppressedBy !== undefined || ack !== undefined)
+  const isAcked = ack !== undefined && ackEndMs(ack) > dueMs;
+  if (suppressedBy !== undefined || isAcked)
     return { state: withEpisode(state, { deferredBy: suppressedBy }), delivered: [] };
   // History is notified once it is the present, not before, and not during a suppression.
   if (deferredSinceMs !== undefined) {
@@ -214,7 +236,8 @@ function notify(
   if (!('episode' in state)) return { state, delivered: [] };
   const seq = state.episode.seq + 1;
   const debt: Debt = { deferredSinceMs: undefined, deferredBy: undefined, notifiedMs: nowMs };
-  const next = withEpisode(state, { seq, ...debt });
+  const ack = hasAckEnded(state.episode, timeMs) ? undefined : state.episode.ack;
+  const next = withEpisode(state, { seq, ack, ...debt });
   const { episode } = next as typeof state;
   const effect =
     state.kind === 'firing'

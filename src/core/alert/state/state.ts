@@ -29,7 +29,12 @@ export interface Episode {
 export interface Ack {
   readonly atMs: Millis;
   readonly by: string;
+  /** From then on the episode counts as not acknowledged; absent: it lasts as long as the episode. */
+  readonly untilMs?: Millis | undefined;
 }
+
+/** The end of an acknowledgement; Infinity: it has none. */
+export const ackEndMs = (ack: Ack): Millis => ack.untilMs ?? Infinity;
 
 /** Since when each level has been breached without a break; undefined if it is not. */
 export type LevelTimes = readonly (Micros | undefined)[];
@@ -126,7 +131,14 @@ export type StepInput =
       readonly evaluation: Evaluation | undefined;
       readonly last: LastEvent | undefined;
     }
-  | { readonly kind: 'ack'; readonly atMs: Millis; readonly by: string; readonly last: LastEvent | undefined }
+  | {
+      readonly kind: 'ack';
+      readonly atMs: Millis;
+      readonly by: string;
+      /** Its end. */
+      readonly untilMs?: Millis | undefined;
+      readonly last: LastEvent | undefined;
+    }
   /** An operator closes the episode. */
   | { readonly kind: 'resolve'; readonly atMs: Millis; readonly last: LastEvent | undefined };
 

@@ -3,6 +3,7 @@ import type { ResolveReason, Severity } from '../model.ts';
 import type { Condition, Flap } from '../rules/condition.ts';
 import {
   type Effect,
+  ackEndMs,
   type Episode,
   type EpisodeState,
   type FlapTimes,
@@ -168,13 +169,15 @@ export function close(
   return result({ kind: 'ok', flaps, closedUs: atUs }, ...effects);
 }
 
-/** Acknowledges an episode. The first acknowledgement stands, until an escalation clears it. */
+/** Acknowledges an episode. The first acknowledgement stands, until an escalation clears it, or one that lasts longer. */
 export function acknowledge<S extends EpisodeState & { readonly episode: Episode }>(
   state: S,
   input: Extract<StepInput, { kind: 'ack' }>,
 ): StepResult {
-  if (state.episode.ack !== undefined) return result(state);
-  const episode = { ...state.episode, ack: { atMs: input.atMs, by: input.by } };
+  const { ack } = state.episode;
+  const { atMs, by, untilMs } = input;
+  if (ack !== undefined && ackEndMs(ack) >= (untilMs ?? Infinity)) return result(state);
+  const episode = { ...state.episode, ack: { atMs, by, ...(untilMs === undefined ? {} : { untilMs }) } };
   const next: S = { ...state, episode };
   return result(next, about('acked', input.atMs * 1000, input.last?.value, episode));
 }

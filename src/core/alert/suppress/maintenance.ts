@@ -27,23 +27,18 @@ export function parseWindow(text: string): DayWindow | undefined {
  * shown; one shown twice is in the window both times. The part after midnight belongs to the day on which the window
  * began.
  */
-export class Maintenance {
-  private readonly config: MaintenanceConfig;
+export class RecurringWindow {
   private readonly window: DayWindow;
   private readonly days: ReadonlySet<number>;
   private readonly clock: WallClock;
 
-  constructor(config: MaintenanceConfig) {
-    this.config = config;
-    const window = parseWindow(config.window);
-    if (window === undefined) throw new RangeError(`"${config.window}" is no window`);
+  /** Throws a RangeError for a text that is no window, and for a zone that does not exist. */
+  constructor({ window: text, days, tz }: Pick<MaintenanceConfig, 'window' | 'days' | 'tz'>) {
+    const window = parseWindow(text);
+    if (window === undefined) throw new RangeError(`"${text}" is no window`);
     this.window = window;
-    this.days = new Set(config.days.map((day) => WEEKDAYS.indexOf(day)));
-    this.clock = new WallClock(config.tz);
-  }
-
-  covers(alert: AlertLabels, atMs: Millis): boolean {
-    return this.isOpen(atMs) && matches(this.config.match, alert);
+    this.days = new Set(days.map((day) => WEEKDAYS.indexOf(day)));
+    this.clock = new WallClock(tz);
   }
 
   isOpen(atMs: Millis): boolean {
@@ -57,6 +52,20 @@ export class Maintenance {
   nextChangeMs(afterMs: Millis): Millis {
     const { start, end } = this.window;
     return this.clock.nextAtMinute([start, end], afterMs);
+  }
+}
+
+/** A window in which alerts are not notified. */
+export class Maintenance extends RecurringWindow {
+  private readonly match: MaintenanceConfig['match'];
+
+  constructor(config: MaintenanceConfig) {
+    super(config);
+    this.match = config.match;
+  }
+
+  covers(alert: AlertLabels, atMs: Millis): boolean {
+    return this.isOpen(atMs) && matches(this.match, alert);
   }
 }
 
