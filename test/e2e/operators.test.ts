@@ -95,7 +95,9 @@ describeWith('mosquitto')('what operators say to a daemon that runs', () => {
     await alertLine('firing', 'b1', { suppressed: null, seq: 2 }, from);
     await publish('b1', { humidity: 20 });
     await alertLine('resolved', 'b1', { suppressed: null }, from);
-    const lines = daemon.log.slice(from).filter((line) => line['event'] !== undefined);
+    await alertLine('silence_ended', 'b*', { by: 'ann' }, from);
+    const isOfAlert = ({ event }: LogLine) => event !== undefined && event !== 'silence_ended';
+    const lines = daemon.log.slice(from).filter(isOfAlert);
     expect(lines.map((line) => [line['event'], line['sensor']])).toEqual([
       ['firing', 'b1'],
       ['resolved', 'b1'],
