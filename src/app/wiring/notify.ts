@@ -43,7 +43,7 @@ export function notifySetup({ notify }: Config, deps: SinkDeps): NotifySetup {
     sinks: notify.sinks.map((sink) => ({
       settings: settingsOf(sink),
       make: () => createSink(sink, deps),
-      fingerprint: JSON.stringify(sink),
+      fingerprint: JSON.stringify([sink, deps.texts.language, deps.texts.timezone]),
     })),
     routes: routesOf(notify),
     times: notify.times,

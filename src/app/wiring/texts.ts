@@ -3,10 +3,10 @@ import type { AlertDescriber } from '../../services/alert/publisher.ts';
 import type { TextDefaults } from '../../sinks/sink.ts';
 import type { Context } from '../context.ts';
 
-/** English, in the zone of this machine. */
-export const textDefaults = (_: Pick<Config, 'notify'>): TextDefaults => ({
-  language: 'en',
-  timezone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+/** As configured for all sinks. */
+export const textDefaults = ({ notify }: Pick<Config, 'notify'>): TextDefaults => ({
+  language: notify.language,
+  timezone: notify.timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
 });
 
 /** For the texts of alerts. */

@@ -1,4 +1,6 @@
 import * as z from '../../core/schema/zod.ts';
+import { LANGUAGE_NAMES } from '../../core/notify/text/languages.ts';
+import { timezone } from '../../core/schema/timezone.ts';
 import { SINKS } from '../../sinks/index.ts';
 import { notifyFaults } from '../notify-routes.ts';
 import { routesSchema, timesSchema } from './notify-routes.ts';
@@ -31,6 +33,13 @@ const routed = z
     sinks: sinks.default([]).describe('where notifications go'),
     routes: routesSchema,
     times: timesSchema,
+    language: z
+      .enum(LANGUAGE_NAMES)
+      .default('en')
+      .describe('language of texts, where a sink has none of its own'),
+    timezone: timezone(
+      'IANA zone of times in texts, where a sink has none of its own; absent: that of this machine',
+    ).optional(),
   })
   .superRefine((given, context) => {
     for (const { path, message } of notifyFaults(given))
@@ -40,6 +49,10 @@ const routed = z
 /** A list of sinks is the short form: each is a route of its own. */
 export const notifySchema = z
   .union([sinks, routed])
-  .transform((given) => (Array.isArray(given) ? { sinks: given, routes: undefined, times: {} } : given))
+  .transform((given) =>
+    Array.isArray(given)
+      ? { sinks: given, routes: undefined, times: {}, language: 'en' as const, timezone: undefined }
+      : given,
+  )
   .prefault([])
   .describe('where notifications go besides the log: a list of sinks, or sinks with routes');

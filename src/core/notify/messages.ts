@@ -26,7 +26,7 @@ const MAX_TITLE = 250;
 
 /** One line that says what happened: `Freezer 1: temperature 9.3 °C, above 8 °C`, `9 sensors offline`. */
 export function titleOf(delivery: Delivery, { title }: MessageTexts, context: TextContext): string {
-  const first = firstOf(delivery);
+  const first = asOfNow(firstOf(delivery));
   if (isGroup(delivery)) return truncate(groupTitle(delivery, context), MAX_TITLE);
   if (title !== undefined) return truncate(oneLine(render(title, factsOf(first, context), plain)), MAX_TITLE);
   return truncate(isFault(first) ? faultTitle(first, context) : sentenceOf(first, context), MAX_TITLE);
@@ -34,13 +34,14 @@ export function titleOf(delivery: Delivery, { title }: MessageTexts, context: Te
 
 /** Several lines: where, how severe, since when, what to do; for a group the first of them and how many more. */
 export function bodyOf(delivery: Delivery, { body }: MessageTexts, context: TextContext): string {
-  const first = firstOf(delivery);
+  const first = asOfNow(firstOf(delivery));
   if (isGroup(delivery)) return groupBody(delivery, context);
   if (body !== undefined) return render(body, factsOf(first, context), plain);
   const lines = [
     isOfSystem(first) ? oneLine(first.message) : '',
     placeLine(first, context),
     timeLine(first, context),
+    escalationLine(first, context),
     ...lateLines(first, context),
     runbookLine(first.runbook, context),
   ];
@@ -82,6 +83,20 @@ export function timeLine(notification: OutgoingNotification, context: TextContex
   return fill(messages.since_trend, { time, lasted, trend: trends[trend] });
 }
 
+/** An escalation, a reminder or the end of a mute time is no late notification: it is about the alert as it is now. */
+function asOfNow(notification: OutgoingNotification): OutgoingNotification {
+  const { origin, event, recent } = notification;
+  const newest = recent?.newest;
+  if (origin === undefined || newest === undefined || (event !== 'firing' && event !== 'escalated'))
+    return notification;
+  return { ...notification, event: 'reminder', value: newest.value };
+}
+
+const escalationLine = ({ escalatedAfterS }: OutgoingNotification, { language }: TextContext): string =>
+  escalatedAfterS === undefined
+    ? ''
+    : fill(language.messages.not_acknowledged, { lasted: lasting(escalatedAfterS) });
+
 /** Its peak is a value of the metric. */
 function isNumeric(notification: OutgoingNotification): boolean {
   const { kind } = identityOf(notification);
@@ -90,7 +105,7 @@ function isNumeric(notification: OutgoingNotification): boolean {
 
 /** How old it is, and the value of now. */
 function lateLines(notification: OutgoingNotification, context: TextContext): readonly string[] {
-  if (!isLate(notification, context)) return [];
+  if (!isLate(notification, context) || notification.origin !== undefined) return [];
   const { messages } = context.language;
   const { eventTimeMs, recent, threshold } = notification;
   const lasted = lasting((context.nowMs - eventTimeMs) / 1000);

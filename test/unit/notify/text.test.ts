@@ -158,6 +158,23 @@ describe('the lines below it', () => {
     expect(pushOf({ ...late, recent })).toMatch(/\nsince 08:13 \(1 h 17 min\)\n.*\nat 09:29: -18 °C$/);
   });
 
+  test('of an escalation say the value of now, and that nobody acknowledged it', () => {
+    const old = {
+      eventTimeMs: ago(15),
+      startedAtMs: ago(30),
+      origin: 'escalation',
+      escalatedAfterS: 900,
+    } as const;
+    const recent = { trend: 'rising', newest: { timeMs: ago(1), value: 10.2 } } as const;
+    expect(pushOf({ ...old, recent }).split('\n')).toEqual([
+      'Freezer 1: temperature still 10.2 °C, above 8 °C',
+      'cold room · warning',
+      'since 09:00 (30 min)',
+      'not acknowledged for 15 min',
+    ]);
+    expect(pushOf(old).split('\n')[0]).toBe('Freezer 1: temperature was 9.3 °C, above 8 °C');
+  });
+
   test('of one that is over say from when to when, and its peak', () => {
     expect(
       pushOf({ ...over, startedAtMs: ago(35) })

@@ -12,7 +12,7 @@ import {
 } from '../model.ts';
 import { type Condition, NO_LABELS, RANK } from '../rules/condition.ts';
 import { heldDueMs } from '../state/machine.ts';
-import type { Effect, Episode, Transition } from '../state/state.ts';
+import type { Ack, Effect, Episode, Transition } from '../state/state.ts';
 
 import { kindOf } from '../kind/index.ts';
 import type { AlertInstance } from './alert-instance.ts';
@@ -235,7 +235,7 @@ function wordingFacts(
   { side, hysteresis, window, kind, minus }: Condition,
   { transition, threshold }: Effect,
   { ack }: Episode,
-): Pick<AlertNotification, 'clear' | 'windowS' | 'minus' | 'past' | 'ackedBy'> {
+): Pick<AlertNotification, 'clear' | 'windowS' | 'minus' | 'past' | 'ackedBy' | 'ackUntilMs'> {
   const inward = side === 'high' ? -hysteresis : hysteresis;
   const past = PAST[transition];
   return {
@@ -245,9 +245,14 @@ function wordingFacts(
     ...(window > 0 && kind !== 'anomaly' ? { windowS: window / 1e6 } : {}),
     ...(minus === undefined ? {} : { minus }),
     ...(past === undefined ? {} : { past }),
-    ...(transition === 'acked' && ack !== undefined ? { ackedBy: ack.by } : {}),
+    ...(transition === 'acked' && ack !== undefined ? ackFacts(ack) : {}),
   };
 }
+
+const ackFacts = ({ by, untilMs }: Ack): Pick<AlertNotification, 'ackedBy' | 'ackUntilMs'> => ({
+  ackedBy: by,
+  ...(untilMs === undefined ? {} : { ackUntilMs: untilMs }),
+});
 
 /** From the start of the episode, not from its confirmation. */
 function durationS(effect: Effect, episode: Episode): number {

@@ -92,6 +92,7 @@ export const de: Language = {
     peak: 'Spitze {peak}',
     late: '{lasted} verspätet: geschehen um {time}',
     now: 'um {time}: {value}',
+    not_acknowledged: 'seit {lasted} nicht quittiert',
     runbook: 'Anleitung: {value}',
     acknowledge: 'Quittieren',
     silence: '{lasted} stumm',

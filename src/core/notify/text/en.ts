@@ -74,6 +74,7 @@ export const en: Language = {
     peak: 'peak {peak}',
     late: '{lasted} late: this happened at {time}',
     now: 'at {time}: {value}',
+    not_acknowledged: 'not acknowledged for {lasted}',
     runbook: 'runbook: {value}',
     acknowledge: 'Acknowledge',
     silence: 'Silence for {lasted}',

@@ -92,6 +92,7 @@ export const es: Language = {
     peak: 'pico {peak}',
     late: 'con {lasted} de retraso: ocurrió a las {time}',
     now: 'a las {time}: {value}',
+    not_acknowledged: 'sin confirmar desde hace {lasted}',
     runbook: 'instrucciones: {value}',
     acknowledge: 'Confirmar',
     silence: 'Silenciar {lasted}',

@@ -45,7 +45,7 @@ export const MESSAGES = [
   // Several in one.
   'group', 'group_above', 'group_below', 'group_no_data', 'group_offline', 'group_resolved', 'group_resolved_offline', 'group_more',
   // The lines below.
-  'since', 'since_trend', 'from_to', 'highest', 'lowest', 'peak', 'late', 'now', 'runbook', 'acknowledge', 'silence',
+  'since', 'since_trend', 'from_to', 'highest', 'lowest', 'peak', 'late', 'now', 'not_acknowledged', 'runbook', 'acknowledge', 'silence',
   // The answer to a link or a button.
   'ask_acknowledge', 'ask_silence', 'your_name', 'done_acknowledged', 'done_silenced', 'already_acknowledged', 'is_over',
   'is_queued', 'is_used', 'is_expired', 'not_allowed', 'not_now',
