@@ -15,7 +15,8 @@ const FULL_EVERY_MS = 600_000;
 const RECENT_MS = [25 * 3_600_000, 8 * 86_400_000];
 
 export const indexRowsSql = `
-SELECT s.id, s.key, s.name, s.type, s.location, s.tags, s.declared, s.created_at AS "createdAt"
+SELECT s.id, s.key, s.name, s.type, s.location, s.tags, s.gateway, s.declared, s.created_at AS "createdAt",
+  CASE WHEN s.retired_at IS NULL THEN NULL WHEN s.retired_until_seen THEN 'until_seen' ELSE 'for_good' END AS retired
 FROM sensors s WHERE s.id > $1::int ORDER BY s.id LIMIT $2`;
 
 interface SensorRow {
@@ -25,8 +26,10 @@ interface SensorRow {
   readonly type: string | null;
   readonly location: string | null;
   readonly tags: readonly string[];
+  readonly gateway: string | null;
   readonly declared: boolean;
   readonly createdAt: Date;
+  readonly retired: 'for_good' | 'until_seen' | null;
 }
 
 // The bound of time is a constant of the statement: planning then leaves out the chunks before it, which costs nothing. A bound that
@@ -123,7 +126,7 @@ export class SensorIndex {
     this.#sensors = rows
       .map((row) => {
         const { alerts = 0, missing = 0 } = open.get(row.id) ?? {};
-        const condition = { alerts, missing, lastSeenMs: lastSeen.get(row.id) };
+        const condition = { alerts, missing, lastSeenMs: lastSeen.get(row.id), retired: row.retired };
         return { ...row, ...condition, state: sensorState(condition, nowMs) };
       })
       .sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -49,7 +49,14 @@ const identity = {
   location: z.string().nullable().describe('place; null: not known'),
   type: z.string().nullable().describe('kind of sensor; null: not known'),
   tags: z.array(z.string()).describe('tags'),
-  state: z.enum(SENSOR_STATES).describe('ok, alert, silent or never (never sent a reading)'),
+  gateway: z.string().nullable().describe('key of the sensor that it sends through; null: none is known'),
+  state: z
+    .enum(SENSOR_STATES)
+    .describe('ok, alert, silent, never (never sent a reading) or retired (nothing is expected of it)'),
+  retired: z
+    .enum(['for_good', 'until_seen'])
+    .nullable()
+    .describe('until_seen: its next reading brings it back; null: it is in use'),
   lastSeen: time('the newest reading')
     .nullable()
     .describe('time of the newest reading; null: none is stored'),
@@ -81,7 +88,7 @@ export const sensorsQuery = z.strictObject({
   location: z.string().max(1024).optional().describe('only this location'),
   type: z.string().max(1024).optional().describe('only this type'),
   tag: z.string().max(1024).optional().describe('only with this tag'),
-  state: several(z.enum(SENSOR_STATES), 4, 'only in this state; may be given several times'),
+  state: several(z.enum(SENSOR_STATES), SENSOR_STATES.length, 'only in this state; may be given several times'),
   sort: z
     .enum(SENSOR_SORTS)
     .default('key')
@@ -163,6 +170,7 @@ export const sensorFacetsSchema = z
         alert: count('sensors with an open alert'),
         silent: count('sensors that stopped sending'),
         never: count('sensors that never sent'),
+        retired: count('sensors of which nothing is expected'),
       })
       .describe('sensors by state'),
   })

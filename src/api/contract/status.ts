@@ -118,7 +118,7 @@ export const statusSchema = z
       .describe('alerts by now; null: the database does not answer'),
     sensors: z
       .object({
-        total: count('registered sensors'),
+        total: count('registered sensors, without retired ones'),
         alert: count('sensors with an open alert other than silence'),
         silent: count('sensors that stopped sending'),
         never: count('sensors that never sent a reading'),

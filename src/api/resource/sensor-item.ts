@@ -6,13 +6,13 @@ import { finite, iso, isoOfMs } from './values.ts';
 
 /** What list and page of a sensor have in common. */
 export function sensorItem(sensor: IndexedSensor, latest: readonly LatestValueRow[]): SensorItem {
-  const { key, name, location, type, tags, state, alerts, missing, lastSeenMs } = sensor;
+  const { key, name, location, type, tags, gateway, state, retired, alerts, missing, lastSeenMs } = sensor;
   const newestMs = latest.reduce<number | undefined>(
     (most, { time }) => (most === undefined ? time.getTime() : Math.max(most, time.getTime())),
     lastSeenMs,
   );
   return {
-    ...{ key, name, location, type, tags: [...tags], state },
+    ...{ key, name, location, type, tags: [...tags], gateway, state, retired },
     lastSeen: isoOfMs(newestMs),
     openAlerts: alerts + missing,
     latest: latest.flatMap(latestValue),

@@ -72,6 +72,7 @@ const SENSOR_STATES = words<readonly [Tone, IconName, string, string]>({
     'Never sent',
     'It is declared in the configuration, and has not sent a reading.',
   ],
+  retired: ['neutral', 'info', 'Retired', 'Nothing is expected of it, and no rule applies to it.'],
 });
 
 export function SensorStateBadge({ state }: { readonly state: string }) {

@@ -20,8 +20,14 @@ import type { ApiProblem } from '../rest/problem.ts';
 import type { Route } from '../router.ts';
 import { ListReader, type Loaded, itemsOf } from './sensors/list-reader.ts';
 
-const STATES = ['alert', 'silent', 'ok', 'never'] as const;
-const STATE_WORDS = { alert: 'Alert', silent: 'Silent', ok: 'All is well', never: 'Never sent' } as const;
+const STATES = ['alert', 'silent', 'ok', 'never', 'retired'] as const;
+const STATE_WORDS = {
+  alert: 'Alert',
+  silent: 'Silent',
+  ok: 'All is well',
+  never: 'Never sent',
+  retired: 'Retired',
+} as const;
 
 export function SensorsView({ query }: { readonly query: Route['query'] }) {
   const { navigation } = usePage();

@@ -302,7 +302,7 @@ describe('sensors', () => {
   test('what they can be filtered by', async () => {
     const facets = await get<SensorFacets>('/sensors/facets');
     expect(facets.locations).toEqual([HOSTILE, 'coldroom', 'lab']);
-    expect(facets.states).toEqual({ ok: 1, alert: 1, silent: 1, never: 1 });
+    expect(facets.states).toEqual({ ok: 1, alert: 1, silent: 1, never: 1, retired: 0 });
   });
 
   test('one, with its limits and alerts, also by its former key', async () => {

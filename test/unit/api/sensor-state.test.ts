@@ -7,6 +7,7 @@ const NOW = 1_700_000_000_000;
 test.each<[Partial<SensorCondition>, string]>([
   [{}, 'ok'],
   [{ alerts: 1 }, 'alert'],
+  [{ lastSeenMs: undefined, retired: 'until_seen' }, 'retired'],
   [{ alerts: 1, missing: 1 }, 'alert'],
   [{ missing: 1 }, 'silent'],
   [{ lastSeenMs: undefined }, 'never'],
