@@ -95,6 +95,7 @@ describe('a difference', () => {
     expect(bench.trace).toEqual([]);
     bench.send({ at: 30, metric: 'return', value: 10 }).send({ at: 40, metric: 'supply', value: 25 });
     expect(bench.trace).toEqual(['F@40(15/10) supply_difference_high']);
+    expect(bench.notifications.at(-1)).toMatchObject({ kind: 'difference', minus: { metric: 'return' } });
   });
 });
 

@@ -89,6 +89,7 @@ describe('the sentence says what happened', () => {
     ['Freezer 1 is offline, as it or its gateway reports', { ...offline, value: 0, threshold: 0 }],
     ['Freezer 1 is still offline: nothing received for 4 h 15 min', { ...offline, value: 15_300, event: 'reminder' }],
     ['Freezer 1: temperature ended, the sensor was retired', { ...over, reason: 'retired' }],
+    ['Freezer 1: temperature is no longer expected', { ...over, ...noData, reason: 'retired' }],
     ['Freezer 1: temperature 7.2 °C, back to normal', over],
     ['Freezer 1: temperature 7 °C, back to normal', { ...over, value: 6.97, clear: 7 }],
     ['Freezer 1: temperature, back to normal', { ...over, value: null }],

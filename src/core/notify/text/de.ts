@@ -68,6 +68,7 @@ export const de: Language = {
     end_flapping_end: '{name}: {subject} {value}, wieder normal, kein Flattern mehr',
     end_manual: '{name}: {subject} von Hand geschlossen',
     end_retired: '{name}: {subject} beendet, der Sensor ist außer Betrieb',
+    end_forgotten: '{name}: {metric} wird nicht mehr erwartet',
     end_offline: '{name} ist wieder online',
     flapping_start: '{name}: {subject} flattert um {limit}',
     flapping_end: '{name}: {subject} flattert nicht mehr',

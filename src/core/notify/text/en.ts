@@ -50,6 +50,7 @@ export const en: Language = {
     end_flapping_end: '{name}: {subject} {value}, back to normal, flapping is over',
     end_manual: '{name}: {subject} closed by an operator',
     end_retired: '{name}: {subject} ended, the sensor was retired',
+    end_forgotten: '{name}: {metric} is no longer expected',
     end_offline: '{name} is online again',
     flapping_start: '{name}: {subject} is flapping around {limit}',
     flapping_end: '{name}: {subject} has stopped flapping',

@@ -68,6 +68,7 @@ export const es: Language = {
     end_flapping_end: '{name}: {subject} {value}, de nuevo normal, ya no oscila',
     end_manual: '{name}: {subject}, cerrada por un operador',
     end_retired: '{name}: {subject}, terminada porque se retiró el sensor',
+    end_forgotten: '{name}: ya no se espera {metric}',
     end_offline: '{name} está de nuevo en línea',
     flapping_start: '{name}: {subject} oscila en torno a {limit}',
     flapping_end: '{name}: {subject} ha dejado de oscilar',

@@ -38,7 +38,7 @@ export const MESSAGES = [
   'counted', 'end_counted',
   // The end.
   'end_value', 'end_data_resumed', 'end_rule_changed', 'end_rule_removed', 'end_flapping_end', 'end_manual', 'end_retired',
-  'end_offline',
+  'end_forgotten', 'end_offline',
   'flapping_start', 'flapping_end', 'acknowledged', 'acknowledged_until',
   // The system itself: the message of the fault follows.
   'system_firing', 'system_escalated', 'system_resolved',

@@ -133,7 +133,9 @@ function end(notification: Described): MessageName {
   const { kind } = identityOf(notification);
   const reason = notification.reason ?? 'value';
   if (kind === 'count' && reason === 'value') return 'end_counted';
-  return reason === 'data_resumed' && kind === 'offline' ? 'end_offline' : `end_${reason}`;
+  if (reason === 'data_resumed' && kind === 'offline') return 'end_offline';
+  // The sensor may be in use, and have sent everything else for a week.
+  return reason === 'retired' && kind === 'no_data' ? 'end_forgotten' : `end_${reason}`;
 }
 
 /** Beyond the limit, as it is at this moment, or as it was. */
