@@ -55,7 +55,7 @@ SELECT sensor_id AS id, count(*) FILTER (WHERE kind NOT IN ('no_data', 'offline'
 FROM alert_state WHERE state NOT IN ('ok', 'pending') GROUP BY sensor_id`;
 
 /** A sensor as lists need it. */
-export interface IndexedSensor extends SensorRow, SensorCondition {
+export interface IndexedSensor extends SensorRow, Omit<SensorCondition, 'retired'> {
   readonly state: SensorState;
 }
 

@@ -88,7 +88,11 @@ export const sensorsQuery = z.strictObject({
   location: z.string().max(1024).optional().describe('only this location'),
   type: z.string().max(1024).optional().describe('only this type'),
   tag: z.string().max(1024).optional().describe('only with this tag'),
-  state: several(z.enum(SENSOR_STATES), SENSOR_STATES.length, 'only in this state; may be given several times'),
+  state: several(
+    z.enum(SENSOR_STATES),
+    SENSOR_STATES.length,
+    'only in this state; may be given several times',
+  ),
   sort: z
     .enum(SENSOR_SORTS)
     .default('key')

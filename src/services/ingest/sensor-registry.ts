@@ -31,7 +31,7 @@ export class SensorRegistry {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private options: RegistryOptions;
-  /** Sensors have got a location: rules by location now apply to them too. */
+  /** Sensors have got a location or a gateway, or gateways are new: rules apply to them accordingly. */
   onPlaced: (() => void) | undefined;
   private windowStartMs = -Infinity;
   private newInWindow = 0;
@@ -150,7 +150,8 @@ export class SensorRegistry {
     const returning: string[] = [];
     let remaining = this.remaining();
     let total = this.options.max - this.byId.size;
-    for (const device of this.withGateways(devices)) {
+    const gateways = new Set<string>();
+    for (const device of this.withGateways(devices, gateways)) {
       const { key } = device;
       const known = this.byKey.get(key);
       if (known !== undefined) {
@@ -169,18 +170,20 @@ export class SensorRegistry {
     await this.place(unplaced);
     await this.resolveRefused(refused);
     if (admitted.length > 0) await this.register(admitted);
+    // One that never sends anything itself is expected from now on.
+    if (admitted.some(({ key }) => gateways.has(key))) this.onPlaced?.();
     return refused;
   }
 
   /** A gateway that is no sensor yet becomes one with the first that sends through it. */
-  private *withGateways(devices: Iterable<NewDevice>): Iterable<NewDevice> {
-    const seen = new Set<string>();
+  private *withGateways(devices: Iterable<NewDevice>, seen: Set<string>): Iterable<NewDevice> {
     for (const device of devices) {
       const { gateway } = device;
       // By its present key, after a rename or a merge.
       const known = gateway === undefined ? undefined : this.byKey.get(gateway);
       yield known === undefined ? device : { ...device, gateway: known.key };
-      if (gateway === undefined || known !== undefined || seen.has(gateway)) continue;
+      const hasOne = typeof this.byKey.get(device.key)?.gateway === 'string';
+      if (gateway === undefined || known !== undefined || hasOne || seen.has(gateway)) continue;
       seen.add(gateway);
       if (this.mayRegister(gateway)) yield { key: gateway };
     }
@@ -193,15 +196,19 @@ export class SensorRegistry {
 
   /** Reads these again, which other daemons may have registered or located. */
   async learn(keys: readonly string[]): Promise<void> {
-    this.learned(await this.directory.find(keys));
+    await this.learned(await this.directory.find(keys));
   }
 
   /** The same for sensors known by their ids. */
   async learnIds(ids: readonly number[]): Promise<void> {
-    this.learned(await this.directory.findByIds(ids));
+    await this.learned(await this.directory.findByIds(ids));
   }
 
-  private learned(found: readonly Sensor[]): void {
+  private async learned(found: readonly Sensor[]): Promise<void> {
+    const unknown = new Set(
+      found.flatMap(({ gateway }) => gateway ?? []).filter((key) => !this.byKey.has(key)),
+    );
+    const gateways = unknown.size === 0 ? [] : await this.directory.find([...unknown]);
     const placed = found.some((sensor) => {
       const known = this.byKey.get(sensor.key);
       return (
@@ -209,8 +216,8 @@ export class SensorRegistry {
         (isNew(known.location, sensor.location) || isNew(known.gateway, sensor.gateway))
       );
     });
-    this.adopt(found);
-    if (placed) this.onPlaced?.();
+    this.adopt([...found, ...gateways]);
+    if (placed || gateways.length > 0) this.onPlaced?.();
   }
 
   /** A sensor without a location or a gateway (for example declared without one) has those that its topic names. */

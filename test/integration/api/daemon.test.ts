@@ -229,18 +229,38 @@ test('a sensor is forgotten with its readings, after a look at what that takes',
 test('a sensor is retired while the daemon runs: its alert ends, nothing fires, and its next reading brings it back', async () => {
   const { key, alertId } = { key: 'spare', alertId: (await openAlertOf('spare')).alertId };
   const retire = (body: unknown) => done<Retired>(`/sensors/${key}/retire`, post(body));
-  expect(await retire({})).toEqual({ ...{ key, retired: true, untilSeen: false, closedAlerts: 1, changed: true } });
-  expect(await done<AlertDetail>(`/alerts/${alertId}`)).toMatchObject({ state: 'resolved', resolveReason: 'retired' });
+  expect(await retire({})).toEqual({
+    ...{ key, retired: true, untilSeen: false, closedAlerts: 1, changed: true },
+  });
+  expect(await done<AlertDetail>(`/alerts/${alertId}`)).toMatchObject({
+    state: 'resolved',
+    resolveReason: 'retired',
+  });
   await eventually('its end is out', () =>
     daemon.log.some((line) => line['alert_id'] === alertId && line['event'] === 'resolved'),
   );
-  expect(await done<Sensor>(`/sensors/${key}`)).toMatchObject({ state: 'retired', retired: 'for_good', limits: [] });
+  expect(await done<Sensor>(`/sensors/${key}`)).toMatchObject({
+    state: 'retired',
+    retired: 'for_good',
+    limits: [],
+  });
   // Stored, and not evaluated.
   await publish(key, 30);
-  const stored = async () => (await run(`SELECT 1 FROM sensor_readings r JOIN sensors s ON s.id = r.sensor_id WHERE s.key = $1`, [key])).length;
+  const stored = async () =>
+    (
+      await run(`SELECT 1 FROM sensor_readings r JOIN sensors s ON s.id = r.sensor_id WHERE s.key = $1`, [
+        key,
+      ])
+    ).length;
   await eventually('it is stored', async () => (await stored()) === 2);
-  expect(await run(`SELECT 1 FROM alert_state a JOIN sensors s ON s.id = a.sensor_id WHERE s.key = $1`, [key])).toEqual([]);
-  expect(await retire({ untilSeen: true })).toMatchObject({ untilSeen: true, closedAlerts: 0, changed: true });
+  expect(
+    await run(`SELECT 1 FROM alert_state a JOIN sensors s ON s.id = a.sensor_id WHERE s.key = $1`, [key]),
+  ).toEqual([]);
+  expect(await retire({ untilSeen: true })).toMatchObject({
+    untilSeen: true,
+    closedAlerts: 0,
+    changed: true,
+  });
   await publish(key, 31);
   const again = await found('it fires', async () => {
     const { items } = await done<AlertList>(`/alerts?sensor=${key}`);
@@ -249,11 +269,13 @@ test('a sensor is retired while the daemon runs: its alert ends, nothing fires, 
   expect(again).toMatchObject({ value: 31 });
   await eventually('it is in use', async () => (await done<Sensor>(`/sensors/${key}`)).retired === null);
   expect((await send(`/sensors/${key}/retire`, post({ untilSeen: true, undo: true }))).status).toBe(400);
-  expect(await run(`SELECT fact, changed_by FROM sensor_changes WHERE key = $1 ORDER BY seq`, [key])).toEqual([
-    { fact: 'retired', changed_by: 'ann' },
-    { fact: 'retired', changed_by: 'ann' },
-    { fact: 'returned', changed_by: 'its reading' },
-  ]);
+  expect(await run(`SELECT fact, changed_by FROM sensor_changes WHERE key = $1 ORDER BY seq`, [key])).toEqual(
+    [
+      { fact: 'retired', changed_by: 'ann' },
+      { fact: 'retired', changed_by: 'ann' },
+      { fact: 'returned', changed_by: 'its reading' },
+    ],
+  );
 });
 
 test('a dead letter is published again, once', async () => {

@@ -623,6 +623,29 @@ describe('the alerting service', () => {
       await daemon.alertManager.stop();
     });
 
+    test('a gateway that registers with its first sensor is missed by the silence of that', async () => {
+      const rules = () =>
+        rulesOf({ offline_after: '2m', overrides: [{ sensor: 'hub', offline_after: '1m' }] });
+      const daemon = setUp(undefined, rules());
+      const committed = start(daemon);
+      const [d1, hub] = [
+        { ...SENSOR, key: 'd1', gateway: 'hub' },
+        { ...SENSOR, id: 2, key: 'hub' },
+      ];
+      daemon.alertManager.onConnectivity(connected);
+      await run(daemon, { ...reading(0, 20), sensor: d1 });
+      // As the wiring does when the registry says that there is a new one.
+      daemon.alertManager.reload(rules(), [d1, hub]).commit();
+      await pass(daemon, 30);
+      await run(daemon, { ...reading(30, 20), sensor: d1 });
+      await pass(daemon, 140);
+      expect(committed.flatMap(({ raised }) => raised)).toMatchObject([
+        { sensorId: 2, alertType: 'offline', timeUs: T0_US + 90e6, suppressed: null },
+        { sensorId: 1, alertType: 'offline', timeUs: T0_US + 150e6, suppressed: 'inhibition' },
+      ]);
+      await daemon.alertManager.stop();
+    });
+
     test('what is missed already is not missed as a sensor, too, when its readings are too old to be found', async () => {
       const daemon = setUp(undefined, withRule({ no_data_after: '1m' }));
       start(daemon);

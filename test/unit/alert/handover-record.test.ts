@@ -26,6 +26,7 @@ const readings: fc.Arbitrary<HandoverReading[]> = fc.array(
     retained: fc.boolean(),
     spooled: fc.boolean(),
     located: fc.boolean(),
+    hasGateway: fc.constantFrom(true, undefined),
   }),
   { maxLength: 40 },
 );

@@ -128,6 +128,21 @@ describe('gateways and retired sensors', () => {
     expect(registry.find('d3')?.gateway).toBe('other');
   });
 
+  it('says so when a gateway is new, also one that another daemon has registered', async () => {
+    const { directory, registry } = setup();
+    let placed = 0;
+    registry.onPlaced = () => placed++;
+    await registry.resolve([{ key: 'd1', gateway: 'hub' }]);
+    expect(placed).toBe(1);
+    await registry.resolve([{ key: 'd2', gateway: 'hub' }, { key: 'alone' }]);
+    expect(placed).toBe(1);
+    directory.add('hub2');
+    await registry.learnIds([directory.add('d3', { gateway: 'hub2' }).id]);
+    expect([placed, registry.find('hub2')?.key]).toEqual([2, 'hub2']);
+    await registry.learn(['d3']);
+    expect(placed).toBe(2);
+  });
+
   it('fills in a gateway that was not known, once, and follows a change of it', async () => {
     const { directory, registry } = setup();
     let placed = 0;
@@ -136,7 +151,9 @@ describe('gateways and retired sensors', () => {
     await registry.load();
     await registry.resolve([{ key: 'd1', gateway: 'hub' }]);
     await registry.resolve([{ key: 'd1', gateway: 'hub2' }]);
-    expect([registry.find('d1')?.gateway, placed]).toEqual(['hub', 1]);
+    // Once for the gateway of d1, once for the hub itself.
+    expect([registry.find('d1')?.gateway, placed]).toEqual(['hub', 2]);
+    expect(registry.find('hub2')).toBeUndefined();
     directory.sensors.set('d1', {
       ...directory.add('x'),
       key: 'd1',

@@ -30,13 +30,15 @@ export interface HandoverReading {
   readonly spooled: boolean;
   /** The member knows the location of the sensor; an owner that does not reads the sensor again. */
   readonly located: boolean;
+  /** The same of its gateway. */
+  readonly hasGateway?: boolean | undefined;
 }
 
 const VERSION = 1;
 /** `[`: no version of the binary form begins with this byte. */
 const BRACKET = 0x5b;
 const HEADER_BYTES = 16;
-const [RETAINED, SPOOLED, LOCATED] = [1, 2, 4];
+const [RETAINED, SPOOLED, LOCATED, GATEWAY] = [1, 2, 4, 8];
 
 interface Shape {
   readonly at: number;
@@ -97,6 +99,7 @@ export function decodeHandover(bytes: Uint8Array): HandoverReading[] {
       retained: (flags & RETAINED) !== 0,
       spooled: (flags & SPOOLED) !== 0,
       located: (flags & LOCATED) !== 0,
+      hasGateway: (flags & GATEWAY) === 0 ? undefined : true,
     });
   }
   return readings;
@@ -157,8 +160,11 @@ function placesOf(start: number, count: number) {
   return { times: start, received, sensors, shapes, flags, numbers: flags + count };
 }
 
-const flagsOf = ({ retained, spooled, located }: HandoverReading): number =>
-  (retained ? RETAINED : 0) | (spooled ? SPOOLED : 0) | (located ? LOCATED : 0);
+const flagsOf = ({ retained, spooled, located, hasGateway }: HandoverReading): number =>
+  (retained ? RETAINED : 0) |
+  (spooled ? SPOOLED : 0) |
+  (located ? LOCATED : 0) |
+  (hasGateway === true ? GATEWAY : 0);
 
 /** The metric sets of readings, each set once. Most readings have the set of the one before: then no key is built. */
 class Shapes {

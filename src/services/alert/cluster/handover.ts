@@ -232,14 +232,18 @@ export class HandoverReader {
     };
   }
 
-  /** Reads the sensors that another member has registered, or located. */
+  /** Reads the sensors that another member has registered, or located, or whose gateway it knows. */
   private async learn(rows: readonly HandoverRow[]): Promise<void> {
     const { registry } = this.deps;
     const news = new Set<number>();
     for (const { readings } of rows)
-      for (const { sensorId, located } of readings) {
+      for (const { sensorId, located, hasGateway } of readings) {
         const sensor = registry.findById(this.idOf(sensorId));
-        if (sensor === undefined || (sensor.location === null && located)) news.add(this.idOf(sensorId));
+        const isNews =
+          sensor === undefined ||
+          (sensor.location === null && located) ||
+          (hasGateway === true && (sensor.gateway ?? null) === null);
+        if (isNews) news.add(this.idOf(sensorId));
       }
     if (news.size > 0) await registry.learnIds([...news]);
   }
@@ -284,4 +288,5 @@ export const handoverOf = ({
   retained,
   spooled,
   located: sensor.location !== null,
+  hasGateway: typeof sensor.gateway === 'string' ? true : undefined,
 });
