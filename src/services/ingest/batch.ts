@@ -144,12 +144,16 @@ export class IngestBatch implements BatchFill {
     };
   }
 
-  /** After a change of sensors: keys that `find` does not know are unknown again. */
+  /** After a change of sensors: keys that `find` does not know are unknown again, and some were retired until they are seen. */
   resolveAgain(find: (key: string) => Sensor | undefined): void {
     for (const row of this.rowList) {
       row.sensor = find(row.key);
       row.sensorId = row.sensor?.id ?? 0;
-      if (row.sensor !== undefined) continue;
+      if (row.sensor !== undefined) {
+        if (row.sensor.retired === 'until_seen' && !row.retained && !isAvailability(row))
+          this.unknown.set(row.key, { key: row.key });
+        continue;
+      }
       if (isAvailability(row)) this.seekSensor = true;
       else this.unknown.set(row.key, { key: row.key });
     }

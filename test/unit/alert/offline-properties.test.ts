@@ -81,6 +81,9 @@ const rowsOf = ({ rows }: ReturnType<typeof ran>) =>
     )
     .sort();
 
+/** Each runs the clock second by second. */
+const RUNS = { numRuns: 40 };
+
 describe('sensors that fall silent, their metrics and their gateway, over random timelines', () => {
   test('give the same rows however often the clock is looked at', () => {
     fc.assert(
@@ -91,6 +94,7 @@ describe('sensors that fall silent, their metrics and their gateway, over random
         const rows = rowsOf(ran(variant, events));
         expect(rowsOf(ran(variant, withTicks(events, 1000)))).toEqual(rows);
       }),
+      RUNS,
     );
   });
 
@@ -110,6 +114,7 @@ describe('sensors that fall silent, their metrics and their gateway, over random
           if (isOffline(1, each.eventTimeMs * 1000)) expect(each.suppressed).toBe('inhibition');
         }
       }),
+      RUNS,
     );
   });
 

@@ -62,3 +62,31 @@ describe('isFull', () => {
     expect(readings).toBe(MOST_VALUES / 1000);
   });
 });
+
+describe('a sensor that was retired until it is seen', () => {
+  const facts = { id: 1, key: 'a', name: null, type: null, location: null, tags: [] };
+  const message = { topic: 't', payload: new Uint8Array(), receivedAtMs: 0 };
+  const reading = { device: 'a', timeUs: 1, location: undefined, metrics: new Map([['temperature', 1]]) };
+  const sought = (batch: IngestBatch) => [...batch.unknown.keys()];
+
+  it('is looked up with its next reading, also where that is found out only when the batch is written', () => {
+    const retired = { ...facts, retired: 'until_seen' } as const;
+    const batch = new IngestBatch(0);
+    batch.addReading(reading, message, 0, { ...facts, retired: 'for_good' });
+    expect(sought(batch)).toEqual([]);
+    batch.resolveAgain(() => retired);
+    expect(sought(batch)).toEqual(['a']);
+    const next = new IngestBatch(0);
+    next.addReading(reading, message, 0, retired);
+    expect(sought(next)).toEqual(['a']);
+  });
+
+  it('is not by what the broker had retained, nor by a word that it is online', () => {
+    const retired = { ...facts, retired: 'until_seen' } as const;
+    const batch = new IngestBatch(0);
+    batch.addReading(reading, { ...message, retain: true }, 0, retired);
+    batch.addReading({ ...reading, metrics: new Map([['', 1]]) }, message, 0, retired);
+    batch.resolveAgain(() => retired);
+    expect(sought(batch)).toEqual([]);
+  });
+});
