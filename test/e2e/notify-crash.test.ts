@@ -22,8 +22,13 @@ const POINTS: readonly NotifyPoint[] = [
     seen: /UPDATE alert_outbox/,
     deliveries: [1, 2],
   },
-  { name: 'after the mark, before sending', direction: 'up', seen: /ORDER BY min\(id\)/, deliveries: [1] },
-  { name: 'after sending, before it is recorded', direction: 'up', seen: /outcome = \$3/, deliveries: [2] },
+  {
+    name: 'after the mark, before sending',
+    direction: 'up',
+    seen: /LEFT JOIN notify_groups/,
+    deliveries: [1],
+  },
+  { name: 'after sending, before it is recorded', direction: 'up', seen: /outcome = \$5/, deliveries: [2] },
 ];
 const SECRET = 'hunter2-Sup3r';
 
