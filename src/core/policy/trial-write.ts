@@ -22,6 +22,7 @@ export interface Refusal {
 /**
  * Stores a row as the newest of a table, changes and deletes it, and rolls back. A new key is generated here: no
  * sequence advances, and no row that others may need is locked. Effects of the table's triggers are rolled back, too.
+ * Its variables have names that no column has: a column of the same name would be ambiguous.
  */
 export function trialWrite(schema: string, relation: string, events: readonly TrialEvent[]): CheckQuery {
   const table = qualified(schema, relation);
@@ -50,16 +51,16 @@ export function trialWrite(schema: string, relation: string, events: readonly Tr
   return {
     rolledBack: true,
     text: `DO $trial$
-DECLARE r ${table}; since timestamptz; event text := 'INSERT'; copied boolean := false; context text;
+DECLARE r ${table}; trial_since timestamptz; trial_event text := 'INSERT'; trial_copied boolean := false; trial_context text;
 BEGIN
   SET CONSTRAINTS ALL IMMEDIATE;
   ${newestRow(schema, relation)}
-  IF NOT copied THEN ${madeUp.join(' ')} END IF;
+  IF NOT trial_copied THEN ${madeUp.join(' ')} END IF;
   ${fresh.join(' ')}
-  ${events.map((event) => `event := ${literal(event)}; ${statements[event]};`).join('\n  ')}
+  ${events.map((event) => `trial_event := ${literal(event)}; ${statements[event]};`).join('\n  ')}
 EXCEPTION WHEN OTHERS OR ASSERT_FAILURE THEN
-  GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
-  RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM, DETAIL = json_build_object('event', event, 'copied', copied, 'context', context)::text;
+  GET STACKED DIAGNOSTICS trial_context = PG_EXCEPTION_CONTEXT;
+  RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM, DETAIL = json_build_object('event', trial_event, 'copied', trial_copied, 'context', trial_context)::text;
 END $trial$`,
   };
 }
@@ -74,15 +75,15 @@ const NEWEST_CHUNKS = 4;
 function newestRow(schema: string, relation: string): string {
   const table = qualified(schema, relation);
   const time = relationNamed(relation)?.timeColumn;
-  const whole = `SELECT * INTO r FROM ${table}${time === undefined ? '' : ` ORDER BY ${identifier(time)} DESC`} LIMIT 1; copied := FOUND;`;
+  const whole = `SELECT * INTO r FROM ${table}${time === undefined ? '' : ` ORDER BY ${identifier(time)} DESC`} LIMIT 1; trial_copied := FOUND;`;
   if (time === undefined) return whole;
-  return `FOR since IN SELECT DISTINCT c.range_start FROM timescaledb_information.chunks c
+  return `FOR trial_since IN SELECT DISTINCT c.range_start FROM timescaledb_information.chunks c
     WHERE c.hypertable_schema = ${literal(schema)} AND c.hypertable_name = ${literal(relation)} ORDER BY 1 DESC LIMIT ${NEWEST_CHUNKS} LOOP
-    SELECT * INTO r FROM ${table} WHERE ${identifier(time)} >= since ORDER BY ${identifier(time)} DESC LIMIT 1;
-    copied := FOUND;
-    EXIT WHEN copied;
+    SELECT * INTO r FROM ${table} WHERE ${identifier(time)} >= trial_since ORDER BY ${identifier(time)} DESC LIMIT 1;
+    trial_copied := FOUND;
+    EXIT WHEN trial_copied;
   END LOOP;
-  IF NOT copied THEN ${whole} END IF;`;
+  IF NOT trial_copied THEN ${whole} END IF;`;
 }
 
 /** The rejection in the one row of such a query; undefined: none, or not caused by the trial write. */

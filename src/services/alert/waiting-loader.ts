@@ -1,6 +1,6 @@
 import type { AlertEngine } from '../../core/alert/engine/engine.ts';
 import { restoreWaiting } from '../../core/alert/engine/restore.ts';
-import { heldOf } from '../../core/alert/engine/state-row.ts';
+import { heldOf } from '../../core/alert/engine/copied-numbers.ts';
 import type { FoundWaiting, Unstored } from '../../core/alert/engine/waiting-log.ts';
 import { type WaitingSeries, foldWaiting, isWaiting } from '../../core/alert/engine/waiting.ts';
 import type { AlertStateRow } from '../../core/alert/model.ts';

@@ -1,9 +1,29 @@
 import type { AlertBatch, AlertStateRow } from '../model.ts';
-import { heldOf, withoutHeld } from './state-row.ts';
+import type { HeldNumber } from './reorder-buffer.ts';
 import { type WaitingSeries, waitingColumns } from './waiting.ts';
 
 /** In place of a process name. */
 const EARLIER_VERSION = 'an earlier version';
+
+/** The part of a state without a column of its own, as an earlier version wrote it. */
+interface EarlierDetail {
+  /** Numbers waiting for earlier ones. */
+  readonly held?: readonly HeldNumber[];
+}
+
+/** The waiting numbers that an earlier version copied here. */
+export function heldOf(row: AlertStateRow): readonly HeldNumber[] | undefined {
+  const { held } = row.detail as EarlierDetail;
+  return Array.isArray(held) ? (held as readonly HeldNumber[]) : undefined;
+}
+
+/** An `ok` row with no other detail becomes empty: the row is deleted. */
+function withoutHeld(row: AlertStateRow): AlertStateRow {
+  const { held, ...detail } = row.detail as EarlierDetail;
+  if (held === undefined) return row;
+  const empty = row.state === 'ok' && Object.keys(detail).every((name) => name === 'received');
+  return { ...row, detail: empty ? {} : detail };
+}
 
 /**
  * A batch that an earlier version left in the spool, with copies of the waiting numbers in its states: moves them to

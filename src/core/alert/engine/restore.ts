@@ -11,7 +11,8 @@ import { alertKeyText } from './alert-key.ts';
 import { type ClosedAlert, AlertEngine } from './engine.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
 import { Series } from './series.ts';
-import { heldOf, keyOfInstance, receivedOf, stateOf, memoryOf } from './state-row.ts';
+import { heldOf } from './copied-numbers.ts';
+import { keyOfInstance, receivedOf, stateOf, memoryOf } from './state-row.ts';
 import { type UnstoredNumber, type WaitingSeries, isWaitingOf, merged } from './waiting.ts';
 
 /** An alert instance whose rule was removed, or differs from the one its state was made under. */

@@ -8,7 +8,6 @@ import { type Ack, type Episode, type EpisodeState, closedUsOf } from '../state/
 
 import type { AlertInstance } from './alert-instance.ts';
 
-import type { HeldNumber } from './reorder-buffer.ts';
 import type { Series } from './series.ts';
 
 /** The part of a state without a column of its own. Written and read only here. */
@@ -29,8 +28,6 @@ interface Detail {
   readonly received?: Millis;
   readonly told?: Millis;
   readonly closed?: Micros;
-  /** From an earlier version: numbers waiting for earlier ones. */
-  readonly held?: readonly HeldNumber[];
 }
 
 export type AlertIdOf = (key: AlertKey, startedAtMs: number) => string;
@@ -117,20 +114,6 @@ export function memoryOf(row: AlertStateRow): Memory | undefined {
 export function receivedOf(row: AlertStateRow): Millis | undefined {
   const { received } = row.detail as Partial<Detail>;
   return typeof received === 'number' ? received : undefined;
-}
-
-/** The waiting numbers that an earlier version copied here. */
-export function heldOf(row: AlertStateRow): readonly HeldNumber[] | undefined {
-  const { held } = row.detail as Partial<Detail>;
-  return Array.isArray(held) ? (held as readonly HeldNumber[]) : undefined;
-}
-
-/** An `ok` row with no other detail becomes empty: the row is deleted. */
-export function withoutHeld(row: AlertStateRow): AlertStateRow {
-  const { held, ...detail } = row.detail as Partial<Detail>;
-  if (held === undefined) return row;
-  const empty = row.state === 'ok' && Object.keys(detail).every((name) => name === 'received');
-  return { ...row, detail: empty ? {} : detail };
 }
 
 /** The state that a row holds: the inverse of `rowOf`. */
