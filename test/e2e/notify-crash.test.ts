@@ -25,10 +25,17 @@ const POINTS: readonly NotifyPoint[] = [
   {
     name: 'after the mark, before sending',
     direction: 'up',
-    seen: /LEFT JOIN notify_groups/,
+    // Also where it was sent before the commit, and the queue is empty.
+    seen: /SELECT count\(\*\)::int AS count FROM alert_deliveries/,
     deliveries: [1],
   },
-  { name: 'after sending, before it is recorded', direction: 'up', seen: /outcome = \$5/, deliveries: [2] },
+  {
+    name: 'after sending, before it is recorded',
+    direction: 'up',
+    // Of what was sent from the queue, and of what was sent before the commit.
+    seen: /outcome = \$5|now\(\), 'sent'/,
+    deliveries: [2],
+  },
 ];
 const SECRET = 'hunter2-Sup3r';
 
