@@ -16,7 +16,7 @@ import { RateLimit, addressKey } from './access/rate-limit.ts';
 import { Refusal } from './access/refusal.ts';
 import type { ApiDeps, LinkDeps } from './deps.ts';
 
-/** A person opens a link and presses a button; a scanner of links opens each once. */
+/** A user opens a link and presses a button; a scanner of links opens each once. */
 const USES = { perSecond: 0.5, burst: 30 };
 const BODY_BYTES = 4096;
 const MOST_NAME = 60;
@@ -157,7 +157,7 @@ async function answerOf(token: string, name: string, links: LinkDeps, deps: ApiD
   return { status, language: context.language, about, text: resultText(result, context), outcome };
 }
 
-/** Who uses a link a second time is told what became of the first. */
+/** The answer to a second use says what the first one did. */
 function resultText(result: AnswerResult, context: TextContext): string {
   const { outcome, by = '', atMs, repeated } = result;
   if (repeated && atMs !== undefined && outcome !== 'over')

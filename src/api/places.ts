@@ -27,7 +27,7 @@ export class Places {
     return this.#taken < total && (this.#held.get(ownerOf(visit)) ?? 0) < each;
   }
 
-  /** Releases the place, once; undefined: there is none. */
+  /** Releases the place, once; undefined: no place is free. */
   take(visit: Pick<Visit, 'token' | 'client'>): (() => void) | undefined {
     if (!this.hasRoomFor(visit)) return undefined;
     const owner = ownerOf(visit);

@@ -33,7 +33,7 @@ const CLIENT_FAULTS: Readonly<Record<string, readonly [status: string, reason: s
 
 /**
  * A slow, silent or broken client is disconnected and counted, without a log line. Where there are too many connections, one without
- * a request makes room, the longest waiting one first: whoever only holds connections keeps nobody out.
+ * a request makes room, the longest waiting one first: connections that only stay open shut no other client out.
  */
 export function limitConnections(server: Server, metrics: MetricsRegistry): ConnectionLimits {
   const cut = metrics.counter(

@@ -95,7 +95,7 @@ export class Gateways {
     return gateway;
   }
 
-  /** What a sensor is the gateway of; undefined: it is none. */
+  /** What a sensor is the gateway of; undefined: of nothing. */
   of(sensorKey: string): Gateway | undefined {
     return this.byKey.get(sensorKey);
   }
