@@ -112,7 +112,7 @@ export class FrameReader {
     let contentType: string | undefined;
     let subscriptionIds: readonly number[] | undefined;
     if (this.#isV5) {
-      // Nearly always there are none.
+      // Most messages have no properties.
       if (at < end && bytes[at] === 0) at++;
       else {
         const properties = new Properties(bytes, at, end);

@@ -1,10 +1,9 @@
 import { SEVERITIES } from '../../core/alert/model.ts';
-import { WEEKDAYS } from '../../core/alert/rules/config.ts';
 import { groupingFields } from '../../core/notify/grouping-fields.ts';
 import { duration } from '../../core/schema/common.ts';
 import { flag, section, text } from '../../core/schema/fields.ts';
 import * as z from '../../core/schema/zod.ts';
-import { matchers, window, zone } from './suppression.ts';
+import { matchers, weekdays, window, zone } from './suppression.ts';
 
 const names = (description: string) =>
   z
@@ -83,11 +82,7 @@ export const timesSchema = z
       {
         window: window.default('00:00-24:00'),
         tz: zone.default('UTC'),
-        days: z
-          .array(z.enum(WEEKDAYS))
-          .min(1)
-          .default([...WEEKDAYS])
-          .describe('the days on which it begins: mon, tue, wed, thu, fri, sat, sun'),
+        days: weekdays,
       },
       'a time of the day on some days of the week',
     ),

@@ -30,6 +30,12 @@ export const someMatchers = (description: string) =>
     error: 'needs at least one matcher; sensor: "*" is everything',
   });
 
+export const weekdays = z
+  .array(z.enum(WEEKDAYS))
+  .min(1)
+  .default([...WEEKDAYS])
+  .describe('the days on which it begins: mon, tue, wed, thu, fri, sat, sun');
+
 export const window = text(
   'from and until on the wall clock, such as 22:00-06:00; 24:00 is the end of the day',
 ).refine((given) => parseWindow(given) !== undefined, { error: 'is no window; write it like 22:00-06:00' });
@@ -51,11 +57,7 @@ export const maintenance = section(
     match: matchers('the alerts it is about; {} is all of them'),
     window,
     tz: zone.default('UTC'),
-    days: z
-      .array(z.enum(WEEKDAYS))
-      .min(1)
-      .default([...WEEKDAYS])
-      .describe('the days on which it begins: mon, tue, wed, thu, fri, sat, sun'),
+    days: weekdays,
   },
   'a window without notifications that recurs by the wall clock',
 ).refine((given) => !neverEnds(given), {

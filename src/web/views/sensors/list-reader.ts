@@ -22,7 +22,7 @@ export interface ListReaderDeps {
   readonly onChange: (loaded: Loaded | undefined, problem: ApiProblem | undefined) => void;
 }
 
-/** Reads a list of sensors as far as somebody scrolls, one page at a time; pages that are there are read again. */
+/** Reads a list of sensors as far as the user scrolls, one page at a time; pages that are there are read again. */
 export class ListReader {
   readonly #deps: ListReaderDeps;
   #loaded: Loaded | undefined;
