@@ -394,6 +394,7 @@ export const silences = pgTable('silences', {
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().default(filled),
   expiredBy: text('expired_by'),
   requestId: text('request_id'),
+  expireRequestId: text('expire_request_id'),
 });
 
 export const storageChunks = pgTable('storage_chunks', {

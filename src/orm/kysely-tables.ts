@@ -384,6 +384,7 @@ export interface SilencesTable {
   created_at: Filled<Timestamp>;
   expired_by: string | null;
   request_id: string | null;
+  expire_request_id: string | null;
 }
 
 export interface StorageChunksTable {
@@ -715,6 +716,7 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'created_at',
     'expired_by',
     'request_id',
+    'expire_request_id',
   ],
   storage_chunks: ['relation', 'range_start', 'range_end'],
   storage_horizons: ['relation', 'dropped_before', 'kept', 'noted_at'],

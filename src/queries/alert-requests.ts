@@ -1,15 +1,15 @@
 import type { Db } from './db.ts';
-import type { OpenAlert } from './alerts.ts';
+import { type OpenAlert, findOpenAlert } from './alerts.ts';
 
 /** What was asked for under the name of a request. */
 export interface EarlierRequest {
-  readonly kind: 'ack' | 'silence';
+  readonly kind: 'ack' | 'silence' | 'unsilence';
   readonly id: string;
   readonly by: string;
   readonly at: Date;
   /** Of an acknowledgement: `done`, `already`, `not_open`; null while no daemon has taken it. */
   readonly outcome: string | null;
-  /** Of a silence. */
+  /** Of a silence, and of an acknowledgement that ends. */
   readonly endsAt: Date | null;
 }
 
@@ -20,10 +20,12 @@ export interface NamedRequest {
 }
 
 export const earlierRequestSql = `
-SELECT 'ack' AS kind, id::text, asked_by AS by, created_at AS at, outcome, NULL::timestamptz AS "endsAt"
+SELECT 'ack' AS kind, id::text, asked_by AS by, created_at AS at, outcome, ends_at AS "endsAt"
 FROM alert_commands WHERE request_id = $1
 UNION ALL
-SELECT 'silence', id::text, created_by, created_at, 'done', ends_at FROM silences WHERE request_id = $1`;
+SELECT 'silence', id::text, created_by, created_at, 'done', ends_at FROM silences WHERE request_id = $1
+UNION ALL
+(SELECT 'unsilence', id::text, expired_by, ends_at, 'done', NULL FROM silences WHERE expire_request_id = $1 LIMIT 1)`;
 
 export async function earlierRequest(db: Db, requestId: string): Promise<EarlierRequest | undefined> {
   return (await db.query<EarlierRequest>(earlierRequestSql, [requestId])).rows[0];
@@ -31,13 +33,16 @@ export async function earlierRequest(db: Db, requestId: string): Promise<Earlier
 
 // Whichever of two that arrive at once is first; the other one finds it.
 const ASK = `
-INSERT INTO alert_commands (kind, sensor_id, alert_type, alert_id, asked_by, comment, request_id)
-VALUES ('ack', $1, $2, $3, $4, $5, $6) ON CONFLICT (request_id) WHERE request_id IS NOT NULL DO NOTHING`;
+INSERT INTO alert_commands (kind, sensor_id, alert_type, alert_id, asked_by, comment, request_id, ends_at)
+VALUES ('ack', $1, $2, $3, $4, $5, $6, now() + $7::float8 * INTERVAL '1 millisecond') ON CONFLICT (request_id) WHERE request_id IS NOT NULL DO NOTHING`;
 
-/** Queues an acknowledgement for the daemon, once for each request. */
-export async function requestAck(db: Db, alert: OpenAlert, request: NamedRequest): Promise<void> {
-  const { sensorId, alertType, alertId } = alert;
-  await db.query(ASK, [sensorId, alertType, alertId, request.by, request.comment, request.requestId]);
+/** Queues an acknowledgement for the daemon, once for each request. `forMs` absent: it lasts while the alert is open. */
+export async function requestAck(
+  db: Db,
+  { sensorId, alertType, alertId }: OpenAlert,
+  { by, comment, requestId, forMs }: NamedRequest & { readonly forMs?: number | undefined },
+): Promise<void> {
+  await db.query(ASK, [sensorId, alertType, alertId, by, comment, requestId, forMs ?? null]);
 }
 
 const SILENCE = `
@@ -54,4 +59,33 @@ export async function requestSilence(
 ): Promise<void> {
   const matchers = JSON.stringify({ sensor, alert_type: alertType });
   await db.query(SILENCE, [matchers, forMs, by, comment, requestId]);
+}
+
+// Of an alert that is over only its announcement says what it was about.
+export const alertSubjectSql = `
+SELECT s.key AS sensor, o.payload ->> 'alertType' AS "alertType"
+FROM alert_outbox o JOIN sensors s ON s.id = (o.payload ->> 'sensorId')::int
+WHERE o.alert_id = $1::uuid ORDER BY o.seq LIMIT 1`;
+
+const END_SILENCES = `
+UPDATE silences SET starts_at = least(starts_at, now()), ends_at = now(), expired_by = $3, expire_request_id = $4
+WHERE ends_at > now() AND matchers = jsonb_build_object('sensor', $1::text, 'alert_type', $2::text)`;
+
+/** Sensor and type of an alert, also of one that is over; undefined: it is unknown. */
+export async function alertSubject(
+  db: Db,
+  alertId: string,
+): Promise<Pick<OpenAlert, 'sensor' | 'alertType'> | undefined> {
+  const open = await findOpenAlert(db, { alertId });
+  if (open !== undefined) return open;
+  return (await db.query<Pick<OpenAlert, 'sensor' | 'alertType'>>(alertSubjectSql, [alertId])).rows[0];
+}
+
+/** Ends the silences of that type of its sensor, as `requestSilence` makes them, once for each request. */
+export async function requestSilenceEnd(
+  db: Db,
+  { sensor, alertType }: Pick<OpenAlert, 'sensor' | 'alertType'>,
+  { requestId, by }: Pick<NamedRequest, 'requestId' | 'by'>,
+): Promise<void> {
+  await db.query(END_SILENCES, [sensor, alertType, by, requestId]);
 }

@@ -1,52 +1,64 @@
+import type { AlertCommandAction } from '../../core/notify/alert-command.ts';
 import { SILENCE_MS } from '../../core/notify/delivery.ts';
 import type { AnswerResult } from '../../core/notify/text/answer.ts';
-import type { AlertAction } from '../../lib/action-token.ts';
 import {
   type EarlierRequest,
+  alertSubject,
   earlierRequest,
   requestAck,
   requestSilence,
+  requestSilenceEnd,
 } from '../../queries/alert-requests.ts';
 import { findOpenAlert, outcomeWithin } from '../../queries/alerts.ts';
 import type { Db } from '../../queries/db.ts';
 
 /** An action on one alert from outside: a link, a button, a message. */
 export interface ActionRequest {
-  readonly action: AlertAction;
+  readonly action: AlertCommandAction;
   readonly alertId: string;
   readonly by: string;
   readonly comment: string;
+  /** Of an acknowledgement and a silence; absent: while it is open, or two hours. */
+  readonly forMs?: number | undefined;
   /** The same for the same press of a button, however often it arrives. */
   readonly requestId: string;
 }
 
 /**
- * Acknowledges an alert, or silences its type at its sensor for two hours, by the operator commands of the command line. The same
+ * Acknowledges an alert, silences its type at its sensor, or ends such silences, by the operator commands of the command line. The same
  * request changes nothing more, whatever was killed in between, and gives the same result.
  */
 export async function actOnAlert(
   db: Db,
   request: ActionRequest,
-  { patienceMs, silenceMs = SILENCE_MS }: { readonly patienceMs: number; readonly silenceMs?: number },
+  { patienceMs }: { readonly patienceMs: number },
 ): Promise<AnswerResult> {
   const before = await earlierRequest(db, request.requestId);
   if (before !== undefined) return resultOf(db, before, { repeated: true, patienceMs });
-  const alert = await findOpenAlert(db, { alertId: request.alertId });
-  if (alert === undefined) return { outcome: 'over', repeated: false };
-  if (request.action === 'ack') await requestAck(db, alert, request);
-  else await requestSilence(db, alert, silenceMs, request);
+  const { action, alertId, forMs } = request;
+  if (action === 'unsilence') {
+    const subject = await alertSubject(db, alertId);
+    if (subject === undefined) return { outcome: 'over', action, repeated: false };
+    await requestSilenceEnd(db, subject, request);
+  } else {
+    const alert = await findOpenAlert(db, { alertId });
+    if (alert === undefined) return { outcome: 'over', action, repeated: false };
+    if (action === 'ack') await requestAck(db, alert, request);
+    else await requestSilence(db, alert, forMs ?? SILENCE_MS, request);
+  }
   const made = await earlierRequest(db, request.requestId);
-  if (made === undefined) throw new Error('a request that was just stored is not there');
-  return resultOf(db, made, { repeated: false, patienceMs });
+  if (made !== undefined) return resultOf(db, made, { repeated: false, patienceMs });
+  if (action === 'unsilence') return { outcome: 'already', action, repeated: false };
+  throw new Error('a request that was just stored is not there');
 }
 
 async function resultOf(
   db: Db,
-  { kind, id, by, at, outcome, endsAt }: EarlierRequest,
+  { kind: action, id, by, at, outcome, endsAt }: EarlierRequest,
   { repeated, patienceMs }: { readonly repeated: boolean; readonly patienceMs: number },
 ): Promise<AnswerResult> {
-  const shared = { by, atMs: at.getTime(), repeated };
-  if (kind === 'silence') return { ...shared, outcome: 'done', untilMs: endsAt?.getTime() };
+  const shared = { action, by, atMs: at.getTime(), repeated, untilMs: endsAt?.getTime() };
+  if (action !== 'ack') return { ...shared, outcome: 'done' };
   const known = outcome ?? (await outcomeWithin(db, id, patienceMs));
   return { ...shared, outcome: OUTCOMES[known ?? ''] ?? 'queued' };
 }

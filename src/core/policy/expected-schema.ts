@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 26,
+  version: 27,
   relations: {
     alert_commands: {
       columns: {
@@ -617,12 +617,13 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         created_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
         expired_by: { type: 'text' },
         request_id: { type: 'text' },
+        expire_request_id: { type: 'text' },
       },
       unique: {
         silences_pkey: 'PRIMARY KEY (id)',
         silences_request: 'btree (request_id) WHERE (request_id IS NOT NULL)',
       },
-      indexes: ['btree (ends_at)'],
+      indexes: ['btree (ends_at)', 'btree (expire_request_id) WHERE (expire_request_id IS NOT NULL)'],
       constraints: { silences_check: 'CHECK ((ends_at >= starts_at))' },
     },
     storage_chunks: {

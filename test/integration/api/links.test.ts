@@ -145,7 +145,7 @@ describe('a link in a notification', () => {
     });
     expect(await rows('alert_commands')).toHaveLength(1);
     const silence = { ...request, action: 'silence', requestId: 'link:y' } as const;
-    expect(await act(silence)).toEqual({ outcome: 'over', repeated: false });
+    expect(await act(silence)).toEqual({ outcome: 'over', action: 'silence', repeated: false });
   });
 
   test('silences that type of its sensor for two hours, once', async () => {
@@ -205,4 +205,59 @@ test('without links configured there are none', async () => {
   const bare = await startApiServer(undefined, { db });
   expect((await bare.fetch(link(), { method: 'POST' })).status).toBe(404);
   await bare.stop();
+});
+
+describe('a message', () => {
+  const by = { by: 'ann (mqtt)', comment: 'defrosting' };
+  const ended = async () => (await rows('silences')).map(({ expired_by: who }) => who);
+
+  test('acknowledges for a time, silences for a time, each once for a request', async () => {
+    const ack = { ...by, action: 'ack', alertId: ALERT, forMs: 14_400_000, requestId: 'mqtt:1' } as const;
+    expect(await act(ack)).toMatchObject({ outcome: 'queued', action: 'ack', repeated: false });
+    await executed('done');
+    expect(await act(ack)).toMatchObject({
+      outcome: 'done',
+      repeated: true,
+      untilMs: expect.any(Number) as unknown,
+    });
+    const silence = {
+      ...by,
+      action: 'silence',
+      alertId: ALERT,
+      forMs: 1_800_000,
+      requestId: 'mqtt:2',
+    } as const;
+    const first = await act(silence);
+    expect(await act(silence)).toEqual({ ...first, repeated: true });
+    const [command] = await rows('alert_commands');
+    const lasts = (row: Record<string, unknown>, from: string) => Number(row['ends_at']) - Number(row[from]);
+    expect(lasts(command!, 'created_at')).toBe(14_400_000);
+    expect((await rows('silences')).map((row) => lasts(row, 'starts_at'))).toEqual([1_800_000]);
+  });
+
+  test('ends the silences of an alert, also of one that is over, and those alone', async () => {
+    await pool.query(
+      `INSERT INTO silences (matchers, starts_at, ends_at, created_by) VALUES
+       ('{"sensor":"freezer-01","alert_type":"temperature_high"}', now(), now() + interval '1 h', 'bob'),
+       ('{"sensor":"freezer-01"}', now(), now() + interval '1 h', 'bob')`,
+    );
+    const end = { ...by, action: 'unsilence', alertId: ALERT, requestId: 'mqtt:3' } as const;
+    expect(await act(end)).toMatchObject({ outcome: 'done', by: 'ann (mqtt)', repeated: false });
+    expect(await act(end)).toMatchObject({ outcome: 'done', by: 'ann (mqtt)', repeated: true });
+    expect(await act({ ...end, requestId: 'mqtt:4' })).toMatchObject({ outcome: 'already', repeated: false });
+    expect(await ended()).toEqual(['ann (mqtt)', null]);
+    await pool.query('TRUNCATE alert_state, silences');
+    await pool.query(
+      `INSERT INTO alert_outbox (alert_id, seq, event, payload) VALUES ($1, 1, 'firing', '{"sensorId":1,"alertType":"temperature_high"}')`,
+      [ALERT],
+    );
+    await pool.query(
+      `INSERT INTO silences (matchers, starts_at, ends_at, created_by)
+       VALUES ('{"sensor":"freezer-01","alert_type":"temperature_high"}', now(), now() + interval '1 h', 'bob')`,
+    );
+    expect(await act({ ...end, requestId: 'mqtt:5' })).toMatchObject({ outcome: 'done' });
+    expect(await ended()).toEqual(['ann (mqtt)']);
+    const unknown = { ...end, alertId: '00000000-0000-5000-8000-000000000000', requestId: 'mqtt:6' };
+    expect(await act(unknown)).toMatchObject({ outcome: 'over' });
+  });
 });

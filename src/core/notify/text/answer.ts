@@ -1,3 +1,4 @@
+import type { AlertCommandAction } from '../alert-command.ts';
 import type { Millis } from '../../reading.ts';
 import { fill } from './language.ts';
 import { localTime } from './moment.ts';
@@ -10,25 +11,30 @@ export interface AnswerResult {
   /** Who asked first under the name of the request, and when; absent if the alert was over. */
   readonly by?: string | undefined;
   readonly atMs?: Millis | undefined;
-  /** Of a silence. */
+  /** Of a silence, and of an acknowledgement that ends. */
   readonly untilMs?: Millis | undefined;
+  readonly action?: AlertCommandAction | undefined;
   /** The request was made before. */
   readonly repeated: boolean;
 }
 
 /** The same in the language of the context, in a sentence. */
 export function answerText(result: AnswerResult, { language, nowMs, timezone }: TextContext): string {
-  const { outcome, by = '', untilMs } = result;
+  const { outcome, by = '', untilMs, action } = result;
   const { messages, locale } = language;
   switch (outcome) {
     case 'over':
       return messages.is_over;
     case 'already':
-      return messages.already_acknowledged;
+      return action === 'unsilence' ? messages.not_silenced : messages.already_acknowledged;
     case 'queued':
       return messages.is_queued;
     case 'done':
+      if (action === 'unsilence') return fill(messages.done_unsilenced, { by });
       if (untilMs === undefined) return fill(messages.done_acknowledged, { by });
-      return fill(messages.done_silenced, { by, time: localTime(untilMs, nowMs, { locale, timezone }) });
+      return fill(action === 'ack' ? messages.done_acknowledged_until : messages.done_silenced, {
+        by,
+        time: localTime(untilMs, nowMs, { locale, timezone }),
+      });
   }
 }

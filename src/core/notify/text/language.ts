@@ -47,7 +47,8 @@ export const MESSAGES = [
   // The lines below.
   'since', 'since_trend', 'from_to', 'highest', 'lowest', 'peak', 'late', 'now', 'not_acknowledged', 'runbook', 'acknowledge', 'silence',
   // The answer to a link or a button.
-  'ask_acknowledge', 'ask_silence', 'your_name', 'done_acknowledged', 'done_silenced', 'already_acknowledged', 'is_over',
+  'ask_acknowledge', 'ask_silence', 'your_name', 'done_acknowledged', 'done_acknowledged_until', 'done_silenced', 'done_unsilenced', 'not_silenced',
+  'already_acknowledged', 'is_over',
   'is_queued', 'is_used', 'is_expired', 'not_allowed', 'not_now',
 ] as const; // prettier-ignore
 
