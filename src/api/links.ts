@@ -7,6 +7,7 @@ import { type Language, type MessageName, fill } from '../core/notify/text/langu
 import { LANGUAGES } from '../core/notify/text/languages.ts';
 import { lasting, localTime } from '../core/notify/text/moment.ts';
 import { type TextContext, sentenceOf } from '../core/notify/text/sentence.ts';
+import { answersMetric } from '../lib/answers-metric.ts';
 import { type ActionClaim, readAction, requestOf } from '../lib/action-token.ts';
 import { findOpenAlert } from '../queries/alerts.ts';
 import { earlierRequest } from '../queries/alert-requests.ts';
@@ -43,11 +44,7 @@ export function serveLinks(scope: FastifyInstance, deps: ApiDeps, arrivalOf: Arr
   const { links } = deps;
   if (links === undefined) return;
   const uses = new RateLimit(USES, deps.clock);
-  const used = deps.metrics.counter(
-    'fieldwatch_notify_answers_total',
-    'Alerts that were acknowledged or silenced from a notification, by the way and the outcome',
-    ['way', 'outcome'],
-  );
+  const used = answersMetric(deps.metrics);
   scope.removeAllContentTypeParsers();
   // The form of the page; a push service sends whatever it likes.
   scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_BYTES }, (_, body, done) =>

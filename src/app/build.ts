@@ -13,6 +13,7 @@ import { declaredSensors, registryOptions } from './options.ts';
 import { makeStateFolder } from './state-folder.ts';
 import { followLocations, openAlertManager, watchTime } from './wiring/alert.ts';
 import { Buttons } from './wiring/buttons.ts';
+import { startCommands } from './wiring/commands.ts';
 import {
   checkConnection,
   monitorClock,
@@ -62,6 +63,7 @@ export async function assemble(base: Base): Promise<Context> {
   context.shared?.connecting();
   await startIngest(context);
   context.shared?.receiving();
+  startCommands(context);
   return { ...context, http };
 }
 

@@ -1,19 +1,58 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { alertsCommand } from '../../src/cli/alerts.ts';
 import { runCli } from '../support/cli.ts';
+import mqtt, { type MqttClient } from 'mqtt';
+import { buttonData } from '../../src/sinks/telegram-buttons.ts';
 import type { Daemon, LogLine } from '../support/daemon.ts';
 import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
+import { type KillPoint, killAt } from '../support/kill-point.ts';
+import { TelegramServer } from '../support/telegram-server.ts';
 import { describeWith } from '../support/tools.ts';
+
+const COMMANDS = 'fieldwatch/commands';
+
+/** Where a daemon is killed with a command in its hands. */
+const POINTS: readonly (KillPoint & {
+  readonly link: 'brokerLink' | 'databaseLink';
+  readonly repeated: readonly boolean[];
+})[] = [
+  {
+    name: 'before it is stored',
+    link: 'databaseLink',
+    direction: 'up',
+    seen: /INSERT INTO silences/,
+    repeated: [false],
+  },
+  {
+    name: 'before its answer',
+    link: 'brokerLink',
+    direction: 'up',
+    seen: /commands\/answers/,
+    repeated: [true],
+  },
+  {
+    ...{ name: 'after its answer, before it is acknowledged', link: 'brokerLink', direction: 'up' },
+    ...{ seen: /commands\/answers/, delivered: true, repeated: [false, true] },
+  },
+];
 
 describeWith('mosquitto')('what operators say to a daemon that runs', () => {
   let deployment: Deployment;
   let daemon: Daemon;
+  let telegram: TelegramServer;
 
   beforeAll(async () => {
     deployment = await openDeployment();
+    telegram = await TelegramServer.start();
     daemon = await deployment.start({
-      mqtt: { client_id: 'operator-test' },
+      mqtt: { client_id: 'operator-test', commands: { topic: COMMANDS } },
+      notify: [
+        {
+          ...{ name: 'phone', kind: 'telegram', url: telegram.url, token: '123456:ABC-def', chat: -100123 },
+          buttons: true,
+        },
+      ],
       alerts: {
         metrics: {
           temperature: { max: 30, latch: true, levels: [{ severity: 'critical', max: 40 }] },
@@ -22,7 +61,10 @@ describeWith('mosquitto')('what operators say to a daemon that runs', () => {
       },
     });
   });
-  afterAll(() => deployment?.close());
+  afterAll(async () => {
+    await deployment?.close();
+    await telegram?.stop();
+  });
 
   const publish = (device: string, metrics: Record<string, number>) => deployment.publish(device, metrics);
   const alerts = async (...args: string[]) =>
@@ -102,5 +144,78 @@ describeWith('mosquitto')('what operators say to a daemon that runs', () => {
       ['firing', 'b1'],
       ['resolved', 'b1'],
     ]);
+  });
+
+  const alertOf = async (device: string) => {
+    const [row] = await deployment.rows<{ alert_id: string }>(
+      `SELECT a.alert_id FROM alert_state a JOIN sensors s ON s.id = a.sensor_id WHERE s.key = $1 AND a.state = 'firing'`,
+      [device],
+    );
+    return row?.alert_id ?? '';
+  };
+
+  describe('by a message', () => {
+    let client: MqttClient;
+    let answers: { readonly id: string; readonly status: string; readonly repeated: boolean }[];
+
+    beforeAll(async () => {
+      client = await mqtt.connectAsync(deployment.broker.url, { protocolVersion: 5 });
+      client.on('message', (_topic, payload) => answers.push(JSON.parse(payload.toString()) as never));
+      await client.subscribeAsync(`${COMMANDS}/answers`, { qos: 1 });
+      await publish('m1', { humidity: 90 });
+      await alertLine('firing', 'm1');
+    });
+    beforeEach(() => {
+      answers = [];
+    });
+    afterAll(() => client?.endAsync(true));
+
+    const ask = (command: Record<string, string>) =>
+      client.publishAsync(COMMANDS, JSON.stringify({ by: 'ann', ...command }), { qos: 1 });
+    const answered = (id: string, times = 1) =>
+      eventually(`${times} answers to ${id}`, () => answers.filter((each) => each.id === id).length >= times);
+
+    it.each(POINTS.map((point) => [point.name, point] as const))(
+      'a command is executed once where the daemon is killed %s',
+      async (name, point) => {
+        const alertId = await alertOf('m1');
+        const command = { id: name, action: 'silence', alert_id: alertId, for: '1h' };
+        await killAt(point, deployment[point.link], daemon, () => ask(command));
+        await answered(name, point.repeated.length);
+        expect(answers).toMatchObject(point.repeated.map((repeated) => ({ status: 'done', repeated })));
+        const silences = 'silences WHERE ends_at > now() AND created_by = $1';
+        expect(await deployment.count(silences, ['ann (mqtt)'])).toBe(1);
+        await ask({ id: `${name}, over`, action: 'unsilence', alert_id: alertId });
+        await answered(`${name}, over`);
+        expect(await deployment.count(silences, ['ann (mqtt)'])).toBe(0);
+      },
+    );
+  });
+
+  it('a button is executed once where the daemon is killed before it answers', async () => {
+    await publish('t1', { humidity: 90 });
+    await alertLine('firing', 't1');
+    const killed = new Promise<void>((resolve) => {
+      telegram.onCall = (method) => {
+        if (method !== 'editMessageText') return;
+        telegram.onCall = undefined;
+        daemon.signal('SIGKILL');
+        resolve();
+      };
+    });
+    const press = telegram.press({ data: buttonData('ack', await alertOf('t1')) });
+    await killed;
+    await daemon.ended();
+    telegram.calls.length = 0;
+    await daemon.launch();
+    await eventually('it is answered', () => telegram.of('answerCallbackQuery').length > 0);
+    expect(telegram.of('answerCallbackQuery')).toMatchObject([
+      { callback_query_id: press, text: expect.stringMatching(/^Acknowledged by Ann/) as unknown },
+    ]);
+    expect(
+      await deployment.rows('SELECT asked_by FROM alert_commands WHERE request_id = $1', [
+        `telegram:${press}`,
+      ]),
+    ).toEqual([{ asked_by: 'Ann @ann_l (phone)' }]);
   });
 });

@@ -40,6 +40,13 @@ export interface SubscribeSettings {
   readonly identifier: number | undefined;
 }
 
+export interface PublishSettings {
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+  /** MQTT 5: of the request that this answers. */
+  readonly correlation?: Uint8Array | undefined;
+}
+
 export interface AckCounts {
   readonly sent: number;
   /** Messages of another connection. */
@@ -176,9 +183,13 @@ export class MqttConnection {
     await this.#client.unsubscribeAsync([...filters]);
   }
 
-  async publish(topic: string, payload: Uint8Array, qos: 0 | 1, retain: boolean): Promise<void> {
+  async publish(topic: string, payload: Uint8Array, { correlation, ...how }: PublishSettings): Promise<void> {
     if (!this.isOpen) throw new Error('not connected');
-    await this.#client.publishAsync(topic, Buffer.from(payload), { qos, retain });
+    const properties =
+      correlation === undefined || !this.#isV5
+        ? {}
+        : { properties: { correlationData: Buffer.from(correlation) } };
+    await this.#client.publishAsync(topic, Buffer.from(payload), { ...how, ...properties });
   }
 
   /** Sends DISCONNECT: the broker keeps the session and does not publish the will. `destroy` bounds it. */

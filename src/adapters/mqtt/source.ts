@@ -16,7 +16,7 @@ import { serverLimits } from './broker-limits.ts';
 import type { GateMode } from './broker-stream.ts';
 import { tryOverlappingSubscriptions, trySharedSubscriptions } from './broker-trials.ts';
 import { buildConnectOptions } from './connect-options.ts';
-import { MqttConnection } from './connection.ts';
+import { MqttConnection, type PublishSettings } from './connection.ts';
 import { type Failure, failure } from './failure.ts';
 import { type MqttMetrics, createMqttMetrics } from './metrics.ts';
 import { MQTT4_WINDOW, type MqttSourceOptions } from './options.ts';
@@ -33,15 +33,10 @@ export interface MqttSourceDeps {
   readonly random: RandomSource;
 }
 
-export interface PublishOptions {
-  readonly qos: 0 | 1;
-  readonly retain: boolean;
-}
-
 /** A message source that can also publish: the status, and MQTT messages of other components. */
 export interface MqttSource extends MessageSource {
   /** Resolves once written (QoS 0) or acknowledged (QoS 1); rejects without a connection: nothing is queued. */
-  publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<void>;
+  publish(topic: string, payload: Uint8Array | string, options: PublishSettings): Promise<void>;
 }
 
 /** How long `stop` may take in all, and `unsubscribe`. */
@@ -180,11 +175,11 @@ class MqttJsSource implements MqttSource {
     return this.#stopped;
   }
 
-  async publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<void> {
+  async publish(topic: string, payload: Uint8Array | string, options: PublishSettings): Promise<void> {
     if (this.#connection === undefined) throw new Error('not connected');
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
     const { qos, retain } = this.#adaptation.clamp(options);
-    await this.#connection.publish(topic, bytes, qos, retain);
+    await this.#connection.publish(topic, bytes, { qos, retain, correlation: options.correlation });
   }
 
   #setGate(mode: GateMode): void {
@@ -329,7 +324,7 @@ class MqttJsSource implements MqttSource {
     if (topic === undefined) return;
     try {
       const { qos, retain } = this.#adaptation.publish;
-      await connection.publish(topic, Buffer.from(status), qos, retain);
+      await connection.publish(topic, Buffer.from(status), { qos, retain });
     } catch (error) {
       if (connection.isOpen)
         this.#logger.warn({ topic, error: messageOf(error) }, 'mqtt: cannot publish the status');

@@ -6,6 +6,7 @@ import { textContext } from '../../sinks/sink.ts';
 import { type ButtonChat, TelegramButtons } from '../../sinks/telegram-buttons.ts';
 import type { Base, ButtonListeners, Context } from '../context.ts';
 import { actOnAlert } from '../operator/act-on-alert.ts';
+import { answersMetric } from '../../lib/answers-metric.ts';
 import { textDefaults } from './texts.ts';
 
 /** The daemon executes a command within a second. */
@@ -21,11 +22,7 @@ export class Buttons implements ButtonListeners {
 
   constructor(base: Base & Pick<Context, 'database'>) {
     this.#base = base;
-    this.#answered = base.metrics.counter(
-      'fieldwatch_notify_answers_total',
-      'Alerts that were acknowledged or silenced from a notification, by the way and the outcome',
-      ['way', 'outcome'],
-    );
+    this.#answered = answersMetric(base.metrics);
     base.cleanup.add('buttons of notifications', () => this.stop());
   }
 

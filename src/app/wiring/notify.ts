@@ -12,6 +12,7 @@ import { loadHttpClient } from '../../sinks/http.ts';
 import { type SinkConfig, SINKS, createSink } from '../../sinks/index.ts';
 import type { SinkDeps } from '../../sinks/sink.ts';
 import type { Base, Context } from '../context.ts';
+import { answerTopicOf } from './commands.ts';
 import { linksOf } from './links.ts';
 import { describerOf, textDefaults } from './texts.ts';
 
@@ -70,25 +71,20 @@ export function sinkDepsOf({
 }
 
 export function warnOfEcho(config: Config, filters: readonly string[], logger: Logger): void {
-  for (const prefix of readBack(config, filters))
-    logger.warn({ prefix }, 'a route matches the topics of an mqtt sink: its alerts would be ingested');
-}
-
-/** Prefixes of MQTT sinks whose messages a subscription would ingest as if sensors had sent them. */
-function readBack({ notify }: Config, filters: readonly string[]): readonly string[] {
   const patterns = filters.flatMap((filter) => {
     const parsed = parseTopicPattern(filter);
     return parsed.ok ? parsed.pattern : [];
   });
-  return notify.sinks.flatMap((sink) =>
-    sink.kind === 'mqtt' &&
-    patterns.some(
-      (pattern) =>
-        pattern.match(alertTopic(sink.prefix, { sensorKey: 's', alertType: 'x_high' })) !== undefined,
-    )
-      ? sink.prefix
-      : [],
-  );
+  const isIngested = (topic: string) => patterns.some((pattern) => pattern.match(topic) !== undefined);
+  for (const sink of config.notify.sinks)
+    if (sink.kind === 'mqtt' && isIngested(alertTopic(sink.prefix, { sensorKey: 's', alertType: 'x_high' })))
+      logger.warn(
+        { prefix: sink.prefix },
+        'a route matches the topics of an mqtt sink: its alerts would be ingested',
+      );
+  const { topic } = config.mqtt.commands;
+  if (topic !== undefined && [topic, answerTopicOf(config, topic)].some(isIngested))
+    logger.warn({ topic }, 'a route matches the topics of mqtt.commands: commands would be ingested');
 }
 
 export function settingsOf(sink: SinkConfig): SinkSettings {

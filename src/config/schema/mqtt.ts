@@ -1,6 +1,7 @@
 import * as z from '../../core/schema/zod.ts';
 import { backoff } from '../../core/schema/backoff.ts';
 import { bytes, duration } from '../../core/schema/common.ts';
+import { parseTopicPattern } from '../../core/ingest/topic.ts';
 import {
   certificatePair,
   flag,
@@ -28,6 +29,47 @@ const tls = section(
   },
   'TLS for mqtts:// and wss://; files are read again at each reconnect',
 ).superRefine(certificatePair);
+
+// As the will's topic: no wildcards, and none of the broker's own.
+const plainTopic = (description: string) =>
+  text(description).regex(/^(?![$/])[^+#\p{Cc}]*[^+#\p{Cc}/]$/u, 'must be a topic without wildcards');
+
+const topicFilter = text('topic filter').superRefine((value, context) => {
+  const parsed = parseTopicPattern(value);
+  if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.message });
+});
+
+const commands = section(
+  {
+    topic: plainTopic(
+      'topic whose messages acknowledge or silence alerts: whoever may publish there may do it; absent: none',
+    ).optional(),
+    answer_topic: plainTopic(
+      'where answers go; absent: <topic>/answers. MQTT 5: a response topic of the message goes before',
+    ).optional(),
+    response_topics: z
+      .array(topicFilter)
+      .max(20)
+      .optional()
+      .describe('filters of the response topics that are used; absent: <answer topic>/#'),
+    max_per_minute: whole({ min: 1, max: 6000, fallback: 60 }, 'more commands are refused'),
+  },
+  'commands of operators by MQTT',
+).superRefine(({ topic, answer_topic: answers, response_topics: responses }, context) => {
+  const given = answers === undefined ? responses && 'response_topics' : 'answer_topic';
+  if (topic === undefined && given !== undefined)
+    context.addIssue({
+      code: 'custom',
+      path: [given],
+      message: 'needs topic: without it there are no commands',
+    });
+  if (topic !== undefined && topic === answers)
+    context.addIssue({
+      code: 'custom',
+      path: ['answer_topic'],
+      message: 'must not be the topic of the commands',
+    });
+});
 
 const reconnect = backoff(
   { least: '10ms', mostAtFirst: '10m', first: '500ms', every: '30s' },
@@ -86,6 +128,7 @@ export const mqttSchema = section(
     ),
     tls: tls.prefault({}),
     reconnect: reconnect.prefault({}),
+    commands: commands.prefault({}),
   },
   'the MQTT connection',
 );

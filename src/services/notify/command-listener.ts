@@ -1,0 +1,262 @@
+import { createHash } from 'node:crypto';
+import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import {
+  type AlertCommand,
+  type CommandRefusal,
+  isRefusal,
+  parseAlertCommand,
+} from '../../core/notify/alert-command.ts';
+import { TokenBucket } from '../../core/notify/rate-limiter.ts';
+import { type AnswerResult, answerText } from '../../core/notify/text/answer.ts';
+import type { TextContext } from '../../core/notify/text/sentence.ts';
+import type { Millis } from '../../core/reading.ts';
+import { LogBudget } from '../../lib/log-budget.ts';
+import { Outage } from '../../lib/outage.ts';
+import { InterruptibleSleep } from '../../lib/sleep.ts';
+import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
+import type { CommandConnection, CommandMessage, CommandSource } from '../../ports/commands.ts';
+import type { Counter, Logger } from '../../ports/metrics.ts';
+import type { NotificationStore } from '../../ports/notification.ts';
+import type { Clock } from '../../ports/time.ts';
+
+export interface CommandSettings {
+  /** Where answers go that have no response topic of their own. */
+  readonly answerTopic: string;
+  /** Whether an answer may go to a response topic. */
+  readonly mayAnswerAt: (topic: string) => boolean;
+  readonly maxPerMinute: number;
+  /** Of a silence. */
+  readonly maxSilenceMs: () => Millis;
+}
+
+export interface CommandListenerDeps {
+  readonly store: Pick<NotificationStore, 'lease' | 'release'>;
+  /** Names this daemon among several. */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** By way and outcome. */
+  readonly answered: Counter;
+  /** The operator command; the same request twice changes nothing more. */
+  readonly act: (command: AlertCommand & { readonly requestId: string }) => Promise<AnswerResult>;
+  /** Resolves once the broker has accepted it; rejects with a number as `code` where it refuses. */
+  readonly publish: (topic: string, payload: string, correlation: Uint8Array | undefined) => Promise<void>;
+  readonly context: () => TextContext;
+}
+
+/** What becomes of a message. */
+interface Answer {
+  readonly status: AnswerResult['outcome'] | 'refused' | 'unavailable';
+  readonly [field: string]: unknown;
+}
+
+const LEASE_MS = 60_000;
+const RENEW_MS = 20_000;
+const STANDBY_MS = 10_000;
+const RETRY_MS = 5000;
+const ACT_TIMEOUT_MS = 15_000;
+const PUBLISH_TIMEOUT_MS = 10_000;
+
+/**
+ * Executes the commands of a topic and answers each. A message is acknowledged once it was executed and its answer accepted by the
+ * broker: whenever the daemon is killed before, it comes again, finds its own request and is answered.
+ */
+export class CommandListener {
+  readonly #source: CommandSource;
+  readonly #settings: CommandSettings;
+  readonly #deps: CommandListenerDeps;
+  readonly #sleep: InterruptibleSleep;
+  readonly #abort = new AbortController();
+  readonly #outage: Outage;
+  readonly #refusals: LogBudget;
+  readonly #bucket: TokenBucket;
+  #running: Promise<void> | undefined;
+  #owned = false;
+
+  constructor(source: CommandSource, settings: CommandSettings, deps: CommandListenerDeps) {
+    this.#source = source;
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#sleep = new InterruptibleSleep(deps.clock);
+    this.#outage = new Outage(deps.clock);
+    this.#refusals = new LogBudget(deps.clock);
+    this.#bucket = new TokenBucket(settings.maxPerMinute, deps.clock.monotonicMs());
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    this.#sleep.stop();
+    await this.#running;
+    if (this.#owned)
+      await this.#deps.store.release(this.#source.name, this.#deps.owner).catch(() => undefined);
+    this.#owned = false;
+  }
+
+  get #isStopping(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopping) {
+      let waitMs = RETRY_MS;
+      try {
+        if (await this.#lease()) await this.#serve(await this.#open());
+        else waitMs = STANDBY_MS;
+      } catch (error) {
+        if (this.#isStopping) return;
+        if (this.#outage.failed(error))
+          this.#deps.logger.warn(
+            {
+              error: messageOf(error),
+              ...(error instanceof FieldwatchError ? { remedy: error.remedy } : {}),
+            },
+            'command topic not readable, retrying',
+          );
+      }
+      await this.#sleep.sleep(waitMs);
+    }
+  }
+
+  async #lease(): Promise<boolean> {
+    const { store, owner } = this.#deps;
+    this.#owned = await store.lease({ name: this.#source.name, kind: 'commands' }, owner, LEASE_MS);
+    return this.#owned;
+  }
+
+  #open(): Promise<CommandConnection> {
+    return this.#source.open((message) => this.#handle(message));
+  }
+
+  /** Returns when another daemon has the lease; rejects with the reason when the connection ends. */
+  async #serve(connection: CommandConnection): Promise<void> {
+    const end: { reason?: FieldwatchError } = {};
+    void connection.closed.then((reason) => {
+      end.reason = reason;
+      this.#sleep.interrupt();
+    });
+    try {
+      while (!this.#isStopping && end.reason === undefined) {
+        await this.#sleep.sleep(RENEW_MS);
+        if (end.reason !== undefined) break;
+        // Where the database is away no other daemon can take it either.
+        if (!(await this.#lease().catch(() => true))) return;
+        this.#outage.recovered();
+      }
+      if (end.reason !== undefined) throw end.reason;
+    } finally {
+      await connection.close();
+    }
+  }
+
+  async #handle(message: CommandMessage): Promise<void> {
+    // It clears a retained message.
+    if (message.payload.length === 0) return;
+    const { responseTopic, correlation } = message;
+    const isElsewhere = responseTopic !== undefined && this.#settings.mayAnswerAt(responseTopic);
+    const answer = await this.#answerTo(message);
+    const topic = isElsewhere ? responseTopic : this.#settings.answerTopic;
+    await this.#publish(topic, answer, correlation);
+    this.#deps.answered.inc(1, { way: 'mqtt', outcome: answer.status });
+    this.#outage.recovered();
+  }
+
+  async #answerTo(message: CommandMessage): Promise<Answer> {
+    const { payload, retain, correlation, responseTopic } = message;
+    const command = parseAlertCommand({ payload, retain, isCorrelated: correlation !== undefined });
+    if (isRefusal(command)) return this.#refuse(command);
+    const fault = this.#faultOf(command, responseTopic);
+    if (fault !== undefined) return this.#refuse({ ...fault, id: command.id });
+    const requestId = requestOf(command, message);
+    const { action, alertId } = command;
+    const by = `${command.by} (mqtt)`;
+    const common = { id: command.id, action, alert_id: alertId };
+    const { act, logger, clock } = this.#deps;
+    let result: AnswerResult;
+    try {
+      result = await withDeadline(
+        clock,
+        { ms: ACT_TIMEOUT_MS },
+        (signal) => unlessAborted(act({ ...command, by, requestId }), signal),
+        this.#abort.signal,
+      );
+    } catch (error) {
+      if (this.#isStopping) throw error;
+      logger.warn(
+        { command: action, alert_id: alertId, by, error: messageOf(error) },
+        'command not executed',
+      );
+      const message = this.#deps.context().language.messages.not_now;
+      return { ...common, status: 'unavailable', reason: 'database', message };
+    }
+    if (!result.repeated)
+      logger.info(
+        { by, command: action, alert_id: alertId, outcome: result.outcome },
+        'alert answered by a message',
+      );
+    return { ...common, ...fieldsOf(result), message: answerText(result, this.#deps.context()) };
+  }
+
+  #faultOf(
+    { action, forMs }: AlertCommand,
+    responseTopic: string | undefined,
+  ): Omit<CommandRefusal, 'id'> | undefined {
+    const { mayAnswerAt, maxSilenceMs, maxPerMinute } = this.#settings;
+    if (responseTopic !== undefined && !mayAnswerAt(responseTopic))
+      return {
+        reason: 'response_topic',
+        detail: 'its response topic is not among mqtt.commands.response_topics',
+      };
+    if (action === 'silence' && forMs !== undefined && forMs > maxSilenceMs())
+      return { reason: 'too_long', detail: 'for: longer than alerts.max_silence' };
+    if (this.#bucket.take(this.#deps.clock.monotonicMs()) > 0)
+      return { reason: 'too_many', detail: `more than ${maxPerMinute} commands a minute` };
+    return undefined;
+  }
+
+  #refuse({ reason, detail, id }: CommandRefusal): Answer {
+    const refused = this.#refusals.take();
+    if (refused !== undefined)
+      this.#deps.logger.warn({ reason, detail, id, refused }, 'command of the command topic refused');
+    return { id, status: 'refused', reason, message: detail };
+  }
+
+  async #publish(topic: string, answer: Answer, correlation: Uint8Array | undefined): Promise<void> {
+    const { clock, publish, logger } = this.#deps;
+    try {
+      const send = (signal: AbortSignal) =>
+        unlessAborted(publish(topic, JSON.stringify(answer), correlation), signal, noAcknowledgement);
+      await withDeadline(clock, { ms: PUBLISH_TIMEOUT_MS }, send, this.#abort.signal);
+    } catch (error) {
+      // Without a connection it comes again; a broker that refuses would refuse it again, too.
+      if (typeof (error as { code?: unknown }).code !== 'number') throw error;
+      logger.warn({ topic, error: messageOf(error) }, 'answer to a command refused by the broker');
+    }
+  }
+}
+
+const noAcknowledgement = () => new Error('the broker has not acknowledged the answer');
+
+/** The same message again is the same request; another content under the same id is another one. */
+function requestOf(
+  { id, action, alertId, by, comment, forMs }: AlertCommand,
+  { responseTopic, correlation }: CommandMessage,
+): string {
+  const name = id === null ? [responseTopic ?? '', Buffer.from(correlation ?? []).toString('hex')] : [id];
+  const content = JSON.stringify([...name, action, alertId, by, comment, forMs ?? null]);
+  return `mqtt:${createHash('sha256').update(content).digest('hex')}`;
+}
+
+function fieldsOf({ outcome, by, atMs, untilMs, repeated }: AnswerResult): Answer {
+  return {
+    status: outcome,
+    ...(by === undefined ? {} : { by }),
+    ...(atMs === undefined ? {} : { at: new Date(atMs).toISOString() }),
+    ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
+    repeated,
+  };
+}
