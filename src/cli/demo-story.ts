@@ -12,7 +12,8 @@ const RULES: Config['alerts']['overrides'] = [
   },
   {
     location: 'cellar',
-    metrics: { temperature: { no_data_after: 20 * SECOND_MS } },
+    offline_after: 20 * SECOND_MS,
+    metrics: {},
   },
 ];
 const NAMES: Config['sensors']['declare'] = {
@@ -28,13 +29,24 @@ export const withStory = (config: Config): Config => ({
   sensors: { ...config.sensors, declare: { ...NAMES, ...config.sensors.declare } },
 });
 
-/** With notifications to the embedded broker, so that an alert has been sent somewhere; as configured where there is a sink, or a broker. */
+const NOTIFY = {
+  sinks: [
+    { name: 'broker', kind: 'mqtt', retain: 'while_firing' },
+    { name: 'on-call', kind: 'mqtt', prefix: 'fieldwatch/on-call' },
+  ],
+  routes: [{ to: 'broker', escalate: [{ after: '2m', to: 'on-call' }] }],
+};
+
+/**
+ * With notifications to the embedded broker, so that an alert has been sent somewhere, and a second time where it is not acknowledged; as
+ * configured where there is a sink, or a broker.
+ */
 export const withSink = (config: Config): Config =>
   config.notify.sinks.length > 0 || config.mqtt.url !== undefined
     ? config
     : {
         ...config,
-        notify: notifySchema.parse([{ name: 'broker', kind: 'mqtt', retain: 'while_firing' }]),
+        notify: notifySchema.parse(NOTIFY),
       };
 
 /** With any other port for the page where another program has the configured one. */

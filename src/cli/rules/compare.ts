@@ -14,6 +14,7 @@ export function compare(expected: Expectation, actual: OutcomeLines): string[] {
       expected.sent,
       actual.notifications.filter(({ suppressed }) => suppressed === null),
     ),
+    ...list('notified', expected.notified, actual.notified),
     ...(expected.counts === undefined ? [] : fields('counts', expected.counts, actual.counts)),
     ...(expected.refused_reloads === undefined || expected.refused_reloads === actual.refused.length
       ? []

@@ -1,6 +1,9 @@
 import type { InstanceEffect } from '../../core/alert/engine/series.ts';
 import type { ScenarioOutcome, StoredAlert } from '../../core/alert/analysis/scenario.ts';
 
+import { firstOf, titleOf } from '../../core/notify/messages.ts';
+import type { SentDelivery } from '../../core/notify/delivery-simulation.ts';
+import { LANGUAGES } from '../../core/notify/text/languages.ts';
 import type { AlertNotification } from '../../core/alert/model.ts';
 import { logLevelOf } from '../../services/alert/no-data-digest.ts';
 import type { ScenarioCase } from './scenario-file.ts';
@@ -18,11 +21,14 @@ export interface OutcomeLines {
   readonly transitions: readonly Line[];
   readonly rows: readonly Line[];
   readonly notifications: readonly Line[];
+  /** What the sinks got. */
+  readonly notified: readonly Line[];
   readonly counts: Line;
   readonly refused: readonly RefusedReload[];
 }
 
-export function linesOf(outcome: ScenarioOutcome, { scenario, sensor, metric }: ScenarioCase): OutcomeLines {
+export function linesOf(outcome: ScenarioOutcome, given: ScenarioCase): OutcomeLines {
+  const { scenario, sensor, metric } = given;
   const seconds = (timeUs: number) => (timeUs - scenario.startMs * 1000) / 1e6;
   const keys = new Map(outcome.transitions.map(({ series }) => [series.sensorId, series.sensorKey]));
   for (const { id, key } of scenario.sensors) keys.set(id, key);
@@ -31,6 +37,7 @@ export function linesOf(outcome: ScenarioOutcome, { scenario, sensor, metric }: 
     transitions: outcome.transitions.map((each) => transitionLine(each, seconds, sensor, metric)),
     rows: outcome.rows.map((row) => rowLine(row, { seconds, startMs: scenario.startMs, keyOf })),
     notifications: outcome.notifications.map((each) => notificationLine(each, scenario.startMs)),
+    notified: outcome.sent.map((each) => notifiedLine(each, given)),
     counts: { ...outcome.counts },
     refused: scenario.events.flatMap((event) =>
       event.kind === 'reload' && event.rules === undefined
@@ -78,6 +85,30 @@ function transitionLine(
       ending,
     ].join(''),
     ...(fellSilent ? { full: `F@${at}(${effect.value}/${effect.threshold}) ${alertType}${ending}` } : {}),
+  };
+}
+
+function notifiedLine(delivery: SentDelivery, { scenario, sensor, metric, timezone }: ScenarioCase): Line {
+  const { sink, atMs, notifications, total, group } = delivery;
+  const first = firstOf(delivery);
+  const at = (atMs - scenario.startMs) / 1000;
+  const types = [...new Set(notifications.map(({ alertType }) => alertType))];
+  const [type] = types;
+  const what = [
+    first.event,
+    ...(types.length > 1 || type === `${metric}_high` ? [] : [type]),
+    ...(total > 1 ? [`x${total}`] : first.sensorKey === sensor ? [] : [first.sensorKey]),
+  ].join(' ');
+  // A reminder says so by its event.
+  const origin = first.origin === 'reminder' ? undefined : first.origin;
+  return {
+    short: `N@${at}(${sink}: ${what}${origin === undefined ? '' : `, ${origin}`})`,
+    ...{ sink, at, event: first.event, total, origin: first.origin ?? null },
+    ...{ sensor: first.sensorKey, alert_type: first.alertType, severity: first.severity },
+    sensors: notifications.map(({ sensorKey }) => sensorKey),
+    alert_types: types,
+    group: group ?? {},
+    text: titleOf(delivery, {}, { language: LANGUAGES.en, timezone, nowMs: atMs }),
   };
 }
 

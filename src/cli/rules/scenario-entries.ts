@@ -47,7 +47,8 @@ export const entrySchema = z
     value: z.unknown().optional(),
     metrics: z.record(z.string(), z.unknown()).optional(),
     readings: z.string().optional(),
-    tick: z.literal(true).optional(),
+    tick: z.union([z.literal(true), moment]).optional(),
+    until: moment.optional(),
     connect: z.literal(true).optional(),
     disconnect: z.literal(true).optional(),
     offline: z.literal(true).optional(),
@@ -73,6 +74,10 @@ export const entrySchema = z
   .refine((given) => given.retained === undefined || given.offline === true || given.online === true, {
     error: 'goes with offline or online only',
     path: ['retained'],
+  })
+  .refine((given) => (given.until === undefined) === (given.tick === undefined || given.tick === true), {
+    error: 'goes with tick: 10s, a tick every ten seconds, and that with it',
+    path: ['until'],
   })
   .refine((given) => given.readings === undefined || given.at === undefined, {
     error: 'readings have times of their own; rx is when all of them arrived',
@@ -111,6 +116,8 @@ export function eventsOf(each: Entry, defaults: EntryDefaults): ScenarioEvent[] 
     const { sensor: other = sensor, until_seen: untilSeen, undo } = each.retire;
     return [{ kind: 'retire', atMs, sensor: other, untilSeen, undo }];
   }
+  if (each.tick !== undefined && each.tick !== true)
+    return ticksOf(momentUs(each.tick, 0) / 1000, atMs, clockMsOf(momentUs(each.until ?? 0, startMs)));
   const operator = each.ack ?? each.resolve;
   if (operator !== undefined)
     return [
@@ -125,6 +132,19 @@ export function eventsOf(each: Entry, defaults: EntryDefaults): ScenarioEvent[] 
     ];
   const kind = (['tick', 'connect', 'disconnect', 'restart'] as const).find((name) => each[name] === true);
   return [{ kind: kind ?? 'tick', atMs }];
+}
+
+const MOST_TICKS = 100_000;
+
+/** The clock goes on in steps, as that of a daemon. */
+function ticksOf(everyMs: Millis, fromMs: Millis, untilMs: Millis): ScenarioEvent[] {
+  const ticks = Math.floor((untilMs - fromMs) / everyMs);
+  if (!(everyMs >= 1 && ticks >= 1 && ticks <= MOST_TICKS))
+    throw new Error(`tick: expected 1 to ${MOST_TICKS} steps until then`);
+  return Array.from({ length: ticks }, (_, index) => ({
+    kind: 'tick',
+    atMs: fromMs + (index + 1) * everyMs,
+  }));
 }
 
 /** A configuration with faults is part of the story: it is refused when its time comes, and the old one stays. */

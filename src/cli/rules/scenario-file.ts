@@ -1,4 +1,5 @@
 import * as z from '../../core/schema/zod.ts';
+import { type ScenarioNotify, scenarioNotify, sinksOf } from './scenario-sinks.ts';
 import { alertsSchema } from '../../config/schema/alerts.ts';
 import type { Scenario, ScenarioEvent } from '../../core/alert/analysis/scenario.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
@@ -21,7 +22,8 @@ const listOrCount = z.union([
 
 const scenarioSchema = z.strictObject({
   name: z.string().default(''),
-  alerts: alertsSchema.prefault({}),
+  alerts: alertsSchema.optional(),
+  notify: scenarioNotify.optional(),
   sensors: z.record(z.string(), sensor).default({}),
   /** Defaults of the timeline and of the notation. */
   sensor: z.string().default('s1'),
@@ -38,6 +40,8 @@ const scenarioSchema = z.strictObject({
       notifications: listOrCount.optional(),
       /** The notifications without those that are suppressed. */
       sent: listOrCount.optional(),
+      /** What the sinks got. */
+      notified: listOrCount.optional(),
       counts: z.record(z.string(), z.number()).optional(),
       refused_reloads: z.number().int().optional(),
     })
@@ -52,17 +56,31 @@ export interface ScenarioCase {
   readonly expect: Expectation;
   readonly sensor: string;
   readonly metric: string;
+  /** Of the texts of notifications. */
+  readonly timezone: string;
 }
 
 type Given = z.output<typeof scenarioSchema>;
+
+/** Of a configuration, for scenarios that leave them out. */
+export interface ScenarioDefaults {
+  readonly alerts: z.output<typeof alertsSchema>;
+  readonly notify?: ScenarioNotify | undefined;
+}
+
+const NO_DEFAULTS: ScenarioDefaults = { alerts: alertsSchema.parse({}) };
 
 /**
  * Reads a scenario file: one scenario, or a list of them, at the top or under `scenarios:`. Throws with every fault in
  * the message, each with its place.
  */
-export function readScenarios(text: string, file = 'scenario'): readonly ScenarioCase[] {
+export function readScenarios(
+  text: string,
+  file = 'scenario',
+  defaults: ScenarioDefaults = NO_DEFAULTS,
+): readonly ScenarioCase[] {
   const source = new ScenarioSource(text, file);
-  const cases = given(source).map(([each, path]) => toCase(each, path, source));
+  const cases = given(source).map(([each, path]) => toCase(each, path, source, defaults));
   source.refuse();
   return cases;
 }
@@ -77,7 +95,12 @@ function given(source: ScenarioSource): readonly (readonly [Given, SourcePath])[
   return scenarios.map((each, index) => [each, ['scenarios', index]] as const);
 }
 
-function toCase(each: Given, path: SourcePath, source: ScenarioSource): ScenarioCase {
+function toCase(
+  each: Given,
+  path: SourcePath,
+  source: ScenarioSource,
+  defaults: ScenarioDefaults,
+): ScenarioCase {
   const startMs = source.at([...path, 'start'], () => startOf(each.start)) ?? 0;
   const sensors = Object.entries(each.sensors).map(([key, facts], index) => ({
     id: index + 1,
@@ -88,6 +111,13 @@ function toCase(each: Given, path: SourcePath, source: ScenarioSource): Scenario
     gateway: facts.gateway ?? null,
   }));
   const { name, expect, sensor: key, metric, connected } = each;
+  const { alerts = defaults.alerts, notify = defaults.notify } = each;
+  if (expect.notified !== undefined && notify === undefined)
+    source.at([...path, 'expect', 'notified'], () => {
+      throw new Error('needs notify: the sinks, and the routes to them');
+    });
+  const rules = new RuleSet(alerts);
+  const sinks = notify && sinksOf(notify);
   const silences = each.silences.flatMap(
     (silence, index) =>
       source.at([...path, 'silences', index], () => silenceOf(silence, startMs, startMs)) ?? [],
@@ -96,7 +126,8 @@ function toCase(each: Given, path: SourcePath, source: ScenarioSource): Scenario
   source.at([...path, 'timeline'], () => checkExpired(scenarioIds(silences, events), events));
   return {
     name,
-    scenario: { rules: new RuleSet(each.alerts), sensors, silences, startMs, connected, events },
+    scenario: { rules, sinks, sensors, silences, startMs, connected, events },
+    timezone: notify?.timezone ?? 'UTC',
     expect,
     sensor: key,
     metric,

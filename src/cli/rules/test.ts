@@ -1,14 +1,17 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadConfig } from '../../config/load.ts';
 import { runScenario } from '../../core/alert/analysis/scenario.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { alertId } from '../../services/alert/alert-id.ts';
 import { type Cli, type CliCommand, type ExitCode, jsonOption, print, subcommand } from '../command.ts';
 import { compare } from './compare.ts';
 import { type OutcomeLines, linesOf } from './outcome-lines.ts';
-import { type ScenarioCase, readScenarios } from './scenario-file.ts';
+import { type ScenarioCase, type ScenarioDefaults, readScenarios } from './scenario-file.ts';
+import { notifyOf } from './scenario-sinks.ts';
 
 interface Options {
+  readonly config?: string;
   readonly json?: boolean;
 }
 
@@ -25,6 +28,7 @@ export const rulesTestCommand: CliCommand = (cli) =>
     EXAMPLE,
   )
     .argument('<files...>', 'scenario files (YAML), or folders of them')
+    .option('--config <file>', 'configuration whose alerts and notify scenarios have that leave them out')
     .option(...jsonOption)
     .action(
       cli.action(async (files: string[], options: Options): Promise<ExitCode> =>
@@ -32,11 +36,12 @@ export const rulesTestCommand: CliCommand = (cli) =>
       ),
     );
 
-function testRules(cli: Cli, files: readonly string[], { json }: Options): ExitCode {
+function testRules(cli: Cli, files: readonly string[], { json, config: configFile }: Options): ExitCode {
+  const defaults = configFile === undefined ? undefined : defaultsOf(configFile, cli);
   let failed = 0;
   let passed = 0;
   for (const file of files.flatMap(expand)) {
-    for (const each of load(file)) {
+    for (const each of load(file, defaults)) {
       const actual = linesOf(runScenario(each.scenario, alertId), each);
       const differences = compare(each.expect, actual);
       if (differences.length === 0) passed++;
@@ -61,9 +66,14 @@ function expand(path: string): string[] {
   }
 }
 
-function load(file: string): readonly ScenarioCase[] {
+function defaultsOf(file: string, cli: Cli): ScenarioDefaults {
+  const { config } = loadConfig({ file, env: cli.env });
+  return { alerts: config.alerts, notify: notifyOf(config) };
+}
+
+function load(file: string, defaults: ScenarioDefaults | undefined): readonly ScenarioCase[] {
   try {
-    return readScenarios(readFileSync(file, 'utf8'), file);
+    return readScenarios(readFileSync(file, 'utf8'), file, defaults);
   } catch (error) {
     if (error instanceof FieldwatchError) throw error;
     throw unreadable(file, error);
@@ -92,6 +102,7 @@ function printJson(
   for (const each of actual.transitions) line('transition', each);
   for (const each of actual.rows) line('row', each);
   for (const each of actual.notifications) line('notification', each);
+  for (const each of actual.notified) line('notified', each);
   for (const each of actual.refused) line('refused_reload', each);
   line('counts', { ...actual.counts, refused_reloads: actual.refused.length });
   line('result', { ok: differences.length === 0, differences });

@@ -1,4 +1,5 @@
 import { SEVERITIES } from '../../core/alert/model.ts';
+import type { NamedTime } from '../../core/notify/mute-times.ts';
 import { groupingFields } from '../../core/notify/grouping-fields.ts';
 import { duration } from '../../core/schema/common.ts';
 import { flag, section, text } from '../../core/schema/fields.ts';
@@ -38,7 +39,9 @@ export interface RouteEntry {
   readonly routes: readonly RouteEntry[];
 }
 
-const nested: z.ZodType<RouteEntry> = z.lazy(() => routeSchema as unknown as z.ZodType<RouteEntry>);
+const nested: z.ZodType<RouteEntry> = z
+  .lazy(() => routeSchema as unknown as z.ZodType<RouteEntry>)
+  .meta({ id: 'notify_route' });
 
 const routeSchema = section(
   {
@@ -81,7 +84,7 @@ export const timesSchema = z
     section(
       {
         window: window.default('00:00-24:00'),
-        tz: zone.default('UTC'),
+        tz: zone.optional().describe('IANA zone; absent: notify.timezone, where that is set, else UTC'),
         days: weekdays,
       },
       'a time of the day on some days of the week',
@@ -89,3 +92,17 @@ export const timesSchema = z
   )
   .default({})
   .describe('times by name, for active and mute of routes');
+
+type TimeEntry = Omit<NamedTime, 'tz'> & { readonly tz?: string | undefined };
+
+/** The named times, each with its zone. */
+export const timesIn = ({
+  times,
+  timezone = 'UTC',
+}: {
+  readonly times: Readonly<Record<string, TimeEntry>>;
+  readonly timezone?: string | undefined;
+}): Readonly<Record<string, NamedTime>> =>
+  Object.fromEntries(
+    Object.entries(times).map(([name, { tz = timezone, ...time }]) => [name, { ...time, tz }]),
+  );

@@ -3,7 +3,7 @@ import { LANGUAGE_NAMES } from '../../core/notify/text/languages.ts';
 import { timezone } from '../../core/schema/timezone.ts';
 import { SINKS } from '../../sinks/index.ts';
 import { notifyFaults } from '../notify-routes.ts';
-import { routesSchema, timesSchema } from './notify-routes.ts';
+import { routesSchema, timesIn, timesSchema } from './notify-routes.ts';
 
 type Schema = (typeof SINKS)[keyof typeof SINKS]['schema'];
 
@@ -12,7 +12,8 @@ const sink = z
     error: (issue) =>
       issue.code === 'invalid_union' ? `kind is not one of ${Object.keys(SINKS).join(', ')}` : undefined,
   })
-  .describe('where notifications go');
+  // Once in the JSON schema, which has it twice: in a list of sinks, and below `sinks`.
+  .meta({ id: 'notify_sink', description: 'where notifications go' });
 
 const sinks = z
   .array(sink)
@@ -42,7 +43,7 @@ const routed = z
     ).optional(),
   })
   .superRefine((given, context) => {
-    for (const { path, message } of notifyFaults(given))
+    for (const { path, message } of notifyFaults({ ...given, times: timesIn(given) }))
       context.addIssue({ code: 'custom', path: [...path], message });
   });
 
@@ -52,7 +53,7 @@ export const notifySchema = z
   .transform((given) =>
     Array.isArray(given)
       ? { sinks: given, routes: undefined, times: {}, language: 'en' as const, timezone: undefined }
-      : given,
+      : { ...given, times: timesIn(given) },
   )
   .prefault([])
   .describe('where notifications go besides the log: a list of sinks, or sinks with routes');

@@ -25,6 +25,11 @@ const CRITICAL_INTERVAL_MS = 10_000;
 const ABSENCE_WAIT_MS = 30_000;
 const ABSENCE_INTERVAL_MS = 300_000;
 
+/** An older one of two waiting notifications of an episode is outdated; within this time both are sent. */
+export const COLLAPSE_AFTER_MS = 30_000;
+/** So many of a group are named, the most severe first. */
+export const GROUP_NAMES = 10;
+
 const ABSENCE_KINDS: readonly string[] = ['no_data', 'offline'];
 const MAX_KEY = 1000;
 

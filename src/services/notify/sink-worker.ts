@@ -1,7 +1,7 @@
 import { messageOf } from '../../core/errors.ts';
 import type { OutgoingNotification, SensorFactsOf } from '../../core/notify/delivery.ts';
 import type { SinkFilter } from '../../core/notify/filter.ts';
-import { groupLabelsOf } from '../../core/notify/grouping.ts';
+import { COLLAPSE_AFTER_MS, GROUP_NAMES, groupLabelsOf } from '../../core/notify/grouping.ts';
 import type { GroupingConfig } from '../../core/notify/routes.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
 import { Outage } from '../../lib/outage.ts';
@@ -36,10 +36,7 @@ const SINGLES = 50;
 const BATCH = 200;
 /** Groups of one look at the queue. */
 const GROUPS = 200;
-const GROUP_NAMES = 10;
 const MEMORY_MAX = 1000;
-/** An older one of two waiting notifications is outdated; within this time both are sent. */
-const COLLAPSE_AFTER_MS = 30_000;
 /** How long a resolved alert is resent where a sink needs that. */
 const NOTIFIED_WITHIN_MS = 15 * 60_000;
 

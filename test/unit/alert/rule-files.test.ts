@@ -25,11 +25,11 @@ describe.each(readdirSync(folder))('%s', (file) => {
   );
 });
 
-test('the example of docs/alerts.md', () => {
+test('the examples of docs/alerts.md', () => {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/alerts.md'), 'utf8');
-  const example = page.split('```yaml\n').find((block) => block.includes('timeline:'));
-  const results = run(example?.split('```')[0] ?? '');
-  expect(results.map(({ differences }) => differences)).toEqual([[]]);
+  const examples = page.split('```yaml\n').filter((block) => block.includes('timeline:'));
+  const results = examples.flatMap((example) => run(example.split('```')[0] ?? ''));
+  expect(results.map(({ differences }) => differences)).toEqual([[], []]);
 });
 
 describe('a scenario that gives something else', () => {
@@ -71,6 +71,14 @@ describe('a scenario that gives something else', () => {
     ],
     ['start: noon\ntimeline: []', '"noon" is no time'],
     ['timeline: [', 'x.yaml:1'],
+    ['timeline: []\nexpect: { notified: 0 }', 'needs notify'],
+    [
+      'notify: { sinks: [phone], routes: [{ to: fone }] }\ntimeline: []',
+      'no sink is called "fone"; known: phone',
+    ],
+    ['timeline: [{ tick: 10s }]', 'goes with tick: 10s'],
+    ['timeline: [{ tick: true, until: 10 }]', 'goes with tick: 10s'],
+    ['timeline: [{ tick: 1ms, until: 1d }]', 'expected 1 to 100000 steps'],
   ])('%s is refused', (text, message) => {
     expect(() => readScenarios(text, 'x.yaml')).toThrow(message);
   });

@@ -28,9 +28,12 @@ test('the sensors of the story have their rules and names, and those of the conf
 });
 
 test('notifications go to the embedded broker, unless the configuration says where', () => {
-  expect(withSink(given(0)).notify.sinks).toMatchObject([
+  const { sinks, routes } = withSink(given(0)).notify;
+  expect(sinks).toMatchObject([
     { name: 'broker', kind: 'mqtt', prefix: 'fieldwatch/alerts' },
+    { name: 'on-call', kind: 'mqtt', prefix: 'fieldwatch/on-call' },
   ]);
+  expect(routes).toMatchObject([{ to: ['broker'], escalate: [{ to: ['on-call'] }] }]);
   const of = (text: string) => withSink(loadConfig({ text, file: 'demo', env: {} }).config).notify.sinks;
   expect(
     of('notify: [{ name: hook, kind: webhook, url: "http://localhost" }]').map(({ name }) => name),

@@ -54,6 +54,38 @@ describe('rules test', () => {
     expect(code).toBe(0);
   });
 
+  test('scenarios that leave out alerts and notify have those of --config', async () => {
+    const config = file(
+      'fieldwatch.yaml',
+      `routes: [{ topic: "a/{device}", codec: json }]
+alerts: { metrics: { temperature: { max: 30 } } }
+notify:
+  sinks: [{ name: phone, kind: ntfy, topic: x }, { name: broker, kind: mqtt }]
+  timezone: Europe/Berlin
+  times: { nights: { window: "22:00-06:00" } }
+  routes: [{ to: [phone, broker], mute: [nights] }]
+`,
+    );
+    const scenario = file(
+      'night.yaml',
+      `start: 2026-01-01T20:59:00Z
+timeline: [{ readings: '(0,31)' }, { at: 60, sensor: s2, value: 31 }, { at: 9h, tick: true }]
+expect: { notified: ['N@0(broker: firing)', 'N@5(phone: firing)', 'N@28860(phone: firing s2, mute)', 'N@28860(broker: firing s2, mute)'] }
+`,
+    );
+    const { code, out } = await rules(['test', '--config', config, scenario]);
+    expect(out).toMatch(/^ok /);
+    expect(code).toBe(0);
+    const { out: json } = await rules(['test', '--json', '--config', config, scenario]);
+    const lines = json
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.find(({ kind }) => kind === 'notified')).toMatchObject({
+      ...{ sink: 'broker', at: 0, total: 1, text: 's1: temperature 31 °C, above 30 °C', group: {} },
+    });
+  });
+
   test('a file that is no scenario is a fault of its own', async () => {
     const run = rules(['test', file('x.yaml', 'timelime: []')]);
     await expect(run).rejects.toMatchObject({ kind: 'config', message: expect.stringContaining('timelime') });

@@ -8,6 +8,7 @@ import { jsonSchema } from '../../../src/config/json-schema.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { keyReferences, referenceTables } from '../../../src/config/reference.ts';
 import { configSchema } from '../../../src/config/schema/index.ts';
+import { warningsOf } from '../../../src/config/warnings.ts';
 import { leaves } from '../../../src/config/walk.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -35,16 +36,19 @@ describe('every file in config/', () => {
     const text = readFileSync(join(root, 'config/fieldwatch.yaml'), 'utf8')
       .replace(/^[^]*?(?=^routes:)/m, '')
       .split('\n')
-      .map((line) => line.replace(/^# (?=(  )*[a-z_]\w*: )|^# (?=(  )*[a-z_]\w*:$)/, ''))
+      .map((line) => line.replace(/^# (?=(  )*(- |[a-z_]\w*: |[a-z_]\w*:$))/, ''))
       .join('\n');
     const { config } = loadConfig({
       file: join(root, 'config/fieldwatch.yaml'),
       text,
       env: {},
-      readFile: (path) => (path.endsWith('password') ? 'x' : readTextFile(path)),
+      readFile: (path) => (/(password|secret)$/.test(path) ? 'x' : readTextFile(path)),
     });
     expect(config.mqtt.url).toBe('mqtts://broker.example:8883');
     expect(config.log.alert_log).toBe('./alerts.log');
+    expect(config.notify.routes).toHaveLength(4);
+    expect(config.notify.times).toMatchObject({ nights: { tz: 'Europe/Berlin' } });
+    expect(warningsOf(config)).toEqual([]);
   });
 });
 
@@ -52,6 +56,12 @@ describe('what is generated from the schema is up to date (npm run config:schema
   test('config/fieldwatch.schema.json', () => {
     const committed: unknown = JSON.parse(readFileSync(join(root, 'config/fieldwatch.schema.json'), 'utf8'));
     expect(committed).toEqual(JSON.parse(JSON.stringify(jsonSchema())));
+  });
+
+  test('a sink is in it once, wherever it may stand', () => {
+    const text = JSON.stringify(jsonSchema());
+    expect(text.split('"const":"pagerduty"')).toHaveLength(2);
+    expect(text.split('{"$ref":"#/$defs/notify_sink"}')).toHaveLength(3);
   });
 
   test('the tables of docs/configuration.md', () => {

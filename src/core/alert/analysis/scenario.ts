@@ -24,6 +24,14 @@ import { countKey } from '../rules/config.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import type { Silence } from '../suppress/silence.ts';
+import type { SensorFactsOf } from '../../notify/delivery.ts';
+import {
+  DeliverySimulation,
+  type EpisodeState,
+  type EpisodeView,
+  type SentDelivery,
+} from '../../notify/delivery-simulation.ts';
+import type { NotificationRoutes } from '../../notify/recipients.ts';
 
 /** One event of a scenario, at a moment of the receive clock. */
 export type ScenarioEvent =
@@ -73,8 +81,16 @@ export type ScenarioEvent =
 
 type AvailabilityEvent = Extract<ScenarioEvent, { kind: 'availability' }>;
 
+/** The sinks of a scenario, and what leads to them. */
+export interface ScenarioSinks {
+  readonly routes: NotificationRoutes;
+  /** Names of the sinks that take several notifications as one. */
+  readonly grouped: ReadonlySet<string>;
+}
+
 export interface Scenario {
   readonly rules: RuleSet;
+  readonly sinks?: ScenarioSinks | undefined;
   readonly sensors: readonly SensorFacts[];
   /** Silences that exist from the start. */
   readonly silences?: readonly Silence[];
@@ -87,6 +103,8 @@ export interface ScenarioOutcome {
   readonly transitions: readonly InstanceEffect[];
   readonly rows: readonly StoredAlert[];
   readonly notifications: readonly AlertNotification[];
+  /** What the sinks got. */
+  readonly sent: readonly SentDelivery[];
   readonly counts: EngineCounts;
 }
 
@@ -105,11 +123,18 @@ class ScenarioRun {
   private readonly sensors = new Map<string, SensorFacts>();
   private readonly tables = new ScenarioTables();
   private readonly waiting = new WaitingLog('', 'scenario');
+  private readonly deliveries: DeliverySimulation | undefined;
+  private nowMs: Millis;
+  /** So many notifications were handed to the sinks. */
+  private published = 0;
 
   constructor(scenario: Scenario, alertId: AlertIdOf) {
     this.rules = scenario.rules;
     this.silences = scenario.silences ?? [];
     this.alertId = alertId;
+    this.nowMs = scenario.startMs;
+    const { sinks } = scenario;
+    this.deliveries = sinks && new DeliverySimulation(sinks.routes, sinks.grouped, (id) => this.factsOf(id));
     for (const sensor of scenario.sensors) this.sensors.set(sensor.key, sensor);
     this.engine = new AlertEngine(this.rules);
     this.engine.silence(this.silences, scenario.startMs);
@@ -119,6 +144,8 @@ class ScenarioRun {
   }
 
   apply(event: ScenarioEvent): void {
+    this.nowMs = event.atMs;
+    this.deliveries?.advance(event.atMs, this.tables);
     this.engine.begin();
     this.engine.tick(event.atMs);
     if (event.kind === 'restart' || event.kind === 'reload' || event.kind === 'retire') {
@@ -138,8 +165,9 @@ class ScenarioRun {
   }
 
   outcome(): ScenarioOutcome {
+    this.deliveries?.advance(this.nowMs, this.tables, { inclusive: true });
     const { alerts: rows, transitions, notifications, counts } = this.tables;
-    return { transitions, rows, notifications, counts };
+    return { transitions, rows, notifications, sent: this.deliveries?.sent ?? [], counts };
   }
 
   private input(event: Exclude<ScenarioEvent, { kind: 'restart' | 'reload' | 'retire' }>): void {
@@ -264,6 +292,14 @@ class ScenarioRun {
     this.tables.commit(work.effects, work.counts, { ...batchOfWork(work, this.alertId), waiting });
     this.engine.commit();
     commit();
+    const { notifications } = this.tables;
+    this.deliveries?.publish(notifications.slice(this.published), this.nowMs);
+    this.published = notifications.length;
+  }
+
+  private factsOf(sensorId: number): SensorFactsOf {
+    const sensor = [...this.sensors.values()].find(({ id }) => id === sensorId);
+    return { name: null, ...(sensor ?? { location: null }) };
   }
 
   /** As a daemon registers them at its start. */
@@ -307,7 +343,7 @@ interface StoredReading {
 const RENOTIFIED: readonly string[] = ['announced', 'belated', 'outstanding', 'still_flapping', 'reminder'];
 
 /** The tables that a scenario fills, with the keys and the conflict rules of the database. */
-export class ScenarioTables {
+export class ScenarioTables implements EpisodeView {
   readonly transitions: InstanceEffect[] = [];
   readonly notifications: AlertNotification[] = [];
   readonly counts: EngineCounts = { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
@@ -343,6 +379,27 @@ export class ScenarioTables {
       // The first value stored for a time wins.
       if (!list.some((each) => each.timeUs === timeUs)) list.push({ sensor, metric, timeUs, value });
     }
+  }
+
+  find(alertId: string): EpisodeState | undefined {
+    const row = this.stateRows.find((each) => each.alertId === alertId);
+    if (row === undefined) return undefined;
+    const { sensorId, metric, kind, state, detail } = row;
+    const ack = detail.ack as { readonly untilMs?: Millis } | undefined;
+    return {
+      ...{ sensorId, metric, kind, state },
+      ackedUntilMs: ack && (ack.untilMs ?? Infinity),
+      isSuppressed: 'deferred' in detail || 'owed' in detail,
+    };
+  }
+
+  isSilent(sensorId: number, metric: string): boolean {
+    return this.stateRows.some(
+      (row) =>
+        row.sensorId === sensorId &&
+        row.state === 'firing' &&
+        (row.kind === 'offline' || (row.kind === 'no_data' && row.metric === metric)),
+    );
   }
 
   hasReceived(sensor: SensorFacts): boolean {
