@@ -370,6 +370,7 @@ export const sensors = pgTable('sensors', {
   retiredAt: timestamp('retired_at', { withTimezone: true }),
   retiredBy: text('retired_by'),
   retiredUntilSeen: boolean('retired_until_seen').notNull().default(filled),
+  locatedByTopic: boolean('located_by_topic').notNull().default(filled),
 });
 
 export const shareMembers = pgTable('share_members', {

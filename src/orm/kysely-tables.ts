@@ -360,6 +360,7 @@ export interface SensorsTable {
   retired_at: Timestamp | null;
   retired_by: string | null;
   retired_until_seen: Filled<boolean>;
+  located_by_topic: Filled<boolean>;
 }
 
 export interface ShareMembersTable {
@@ -694,6 +695,7 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'retired_at',
     'retired_by',
     'retired_until_seen',
+    'located_by_topic',
   ],
   share_members: [
     'group_name',

@@ -8,6 +8,10 @@ export interface Sensor {
   readonly type: string | null;
   readonly location: string | null;
   readonly tags: readonly string[];
+  /** Its location is the one that its topic names: it moves with it. */
+  readonly followsTopic?: boolean;
+  /** It has sent from another location, and it is not known yet whether it moved. */
+  readonly isMoving?: boolean;
   /** The key of the sensor that it sends through. */
   readonly gateway?: string | null;
   /** It expects nothing, and no rule applies to it: for good, or until its next reading. */
@@ -40,6 +44,8 @@ export interface SensorStore {
   register(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
   /** Gives the sensors among `devices` that have no location, or no gateway, theirs; returns all of them. */
   locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
+  /** Gives sensors that follow their topic the location that it names by now; returns those. A change of sensors. */
+  move(sensors: readonly NewDevice[]): Promise<readonly Sensor[]>;
   /** Those of `keys` that were retired until they are seen are so no longer; a change of sensors. */
   unretire(keys: readonly string[]): Promise<void>;
   /** Those of `keys` that are registered; registers none. */

@@ -151,6 +151,7 @@ UPDATE sensors SET
   name = CASE WHEN $2::boolean THEN $3::text ELSE name END,
   type = CASE WHEN $4::boolean THEN $5::text ELSE type END,
   location = CASE WHEN $6::boolean THEN $7::text ELSE location END,
+  located_by_topic = located_by_topic AND NOT $6::boolean,
   tags = CASE WHEN $8::boolean THEN $9::text[] ELSE tags END,
   gateway = CASE WHEN $10::boolean THEN $11::text ELSE gateway END,
   updated_at = now()

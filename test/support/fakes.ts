@@ -232,8 +232,24 @@ export class FakeDirectory implements SensorStore {
     if (this.failWith !== undefined) throw this.failWith;
     return devices.map(
       ({ key, location, gateway }) =>
-        this.sensors.get(key) ?? this.add(key, { location: location ?? null, gateway: gateway ?? null }),
+        this.sensors.get(key) ??
+        this.add(key, {
+          location: location ?? null,
+          gateway: gateway ?? null,
+          ...(location === undefined ? {} : { followsTopic: true }),
+        }),
     );
+  }
+
+  async move(sensors: readonly NewDevice[]): Promise<readonly Sensor[]> {
+    if (this.failWith !== undefined) throw this.failWith;
+    return sensors.flatMap(({ key, location = null }) => {
+      const sensor = this.sensors.get(key);
+      if (sensor?.followsTopic !== true || sensor.location === location) return [];
+      const moved = { ...sensor, location };
+      this.sensors.set(key, moved);
+      return [moved];
+    });
   }
 
   async unretire(keys: readonly string[]): Promise<void> {

@@ -17,7 +17,7 @@ export interface DeclaredSensor {
 
 type Db = Pick<pg.Pool, 'query'>;
 
-const SENSOR = `id, key, name, type, location, tags, gateway,
+const SENSOR = `id, key, name, type, location, tags, gateway, located_by_topic AS "followsTopic",
   CASE WHEN retired_at IS NULL THEN NULL WHEN retired_until_seen THEN 'until_seen' ELSE 'for_good' END AS retired`;
 const WITH_ALIASES = `SELECT ${SENSOR}, aliases FROM sensors
   LEFT JOIN (SELECT sensor_id, array_agg(key) AS aliases FROM sensor_aliases GROUP BY sensor_id) a ON a.sensor_id = id`;
@@ -83,8 +83,8 @@ export class TimescaleSensorStore implements SensorStore {
     const keys = [...facts.keys()].sort();
     // In one order for all daemons; NOT EXISTS first, because ON CONFLICT alone burns an id for each key that is there.
     await this.#write(
-      `INSERT INTO sensors (key, location, gateway)
-       SELECT fresh.* FROM unnest($1::text[], $2::text[], $3::text[]) AS fresh (key, location, gateway)
+      `INSERT INTO sensors (key, location, gateway, located_by_topic)
+       SELECT fresh.*, fresh.location IS NOT NULL FROM unnest($1::text[], $2::text[], $3::text[]) AS fresh (key, location, gateway)
         WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.key = fresh.key)
           AND NOT EXISTS (SELECT FROM sensor_aliases a WHERE a.key = fresh.key) ORDER BY 1
        ON CONFLICT (key) DO NOTHING RETURNING ${SENSOR}`,
@@ -103,7 +103,8 @@ export class TimescaleSensorStore implements SensorStore {
   async #locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     const keys = devices.map(({ key }) => storableText(key));
     await this.#select(
-      `UPDATE sensors s SET location = coalesce(s.location, d.location), gateway = coalesce(s.gateway, d.gateway), updated_at = now()
+      `UPDATE sensors s SET location = coalesce(s.location, d.location), gateway = coalesce(s.gateway, d.gateway),
+              located_by_topic = s.located_by_topic OR s.location IS NULL AND d.location IS NOT NULL, updated_at = now()
          FROM unnest($1::text[], $2::text[], $3::text[]) AS d (key, location, gateway)
         WHERE s.key = d.key
           AND (s.location IS NULL AND d.location IS NOT NULL OR s.gateway IS NULL AND d.gateway IS NOT NULL)
@@ -116,6 +117,25 @@ export class TimescaleSensorStore implements SensorStore {
     );
     // Also those that another daemon was quicker with.
     return this.find(keys);
+  }
+
+  async move(sensors: readonly NewDevice[]): Promise<readonly Sensor[]> {
+    return eachStorable(sensors, (some) => this.#move(some));
+  }
+
+  /** One change, however many have moved: it has every daemon read the sensors again. */
+  #move(sensors: readonly NewDevice[]): Promise<readonly Sensor[]> {
+    return this.#select(
+      `WITH moved AS (
+         UPDATE sensors s SET location = d.location, updated_at = now()
+           FROM unnest($1::text[], $2::text[]) AS d (key, location)
+          WHERE s.key = d.key AND s.located_by_topic AND s.location IS DISTINCT FROM d.location RETURNING s.*),
+       change AS (
+         INSERT INTO sensor_changes (kind, key, sensor_id, target_id, changed_by, moved_at, fact)
+         SELECT 'rename', key, id, id, 'its topic', now(), 'located' FROM moved ORDER BY id LIMIT 1)
+       SELECT ${SENSOR} FROM moved`,
+      [sensors.map(({ key }) => storableText(key)), sensors.map(({ location }) => nullable(location))],
+    );
   }
 
   async unretire(keys: readonly string[]): Promise<void> {
@@ -145,7 +165,8 @@ export class TimescaleSensorStore implements SensorStore {
          FROM jsonb_array_elements($1::jsonb) AS d ORDER BY 1
        ON CONFLICT (key) DO UPDATE SET
          name = coalesce(excluded.name, sensors.name), type = coalesce(excluded.type, sensors.type),
-         location = coalesce(excluded.location, sensors.location), gateway = coalesce(excluded.gateway, sensors.gateway),
+         location = coalesce(excluded.location, sensors.location),
+         located_by_topic = sensors.located_by_topic AND excluded.location IS NULL, gateway = coalesce(excluded.gateway, sensors.gateway),
          tags = CASE WHEN excluded.tags = '{}' THEN sensors.tags ELSE excluded.tags END,
          declared = true, updated_at = now()
        RETURNING ${SENSOR}`,

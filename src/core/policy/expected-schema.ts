@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 27,
+  version: 28,
   relations: {
     alert_commands: {
       columns: {
@@ -585,6 +585,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         retired_at: { type: 'timestamp with time zone' },
         retired_by: { type: 'text' },
         retired_until_seen: { type: 'boolean', default: 'false', notNull: true },
+        located_by_topic: { type: 'boolean', default: 'false', notNull: true },
       },
       unique: { sensors_key_key: 'btree (key)', sensors_pkey: 'PRIMARY KEY (id)' },
       indexes: [],

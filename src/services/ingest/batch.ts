@@ -184,10 +184,14 @@ export class IngestBatch implements BatchFill {
 
 /** The topic names what is not known of it, or it is back. */
 const isIncomplete = (
-  { location, gateway, retired }: Sensor,
+  { location, gateway, retired, followsTopic, isMoving }: Sensor,
   reading: { readonly location: string | undefined; readonly gateway?: string | undefined },
   retained: boolean,
 ): boolean =>
   (location === null && reading.location !== undefined) ||
   (reading.gateway !== undefined && (gateway ?? null) === null) ||
-  (retired === 'until_seen' && !retained);
+  (retired === 'until_seen' && !retained) ||
+  (followsTopic === true &&
+    reading.location !== undefined &&
+    (isMoving === true || reading.location !== location) &&
+    !retained);

@@ -1,7 +1,9 @@
 import { globMatches } from '../../core/glob.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { NewDevice, Sensor, SensorChanges, SensorStore } from '../../ports/sensors.ts';
+import { LogBudgets } from '../../lib/log-budget.ts';
 import type { Clock } from '../../ports/time.ts';
+import { SensorMoves } from './sensor-moves.ts';
 
 export interface RegistryOptions {
   /** `auto`: an unknown device becomes a sensor. `reject`: its messages become dead letters. */
@@ -33,6 +35,8 @@ export class SensorRegistry {
   private options: RegistryOptions;
   /** Sensors have got a location or a gateway, or gateways are new: rules apply to them accordingly. */
   onPlaced: (() => void) | undefined;
+  private readonly moves = new SensorMoves();
+  private readonly conflicts: LogBudgets<number>;
   private windowStartMs = -Infinity;
   private newInWindow = 0;
   private changes: SensorChanges = { seq: 0, forgotten: new Map() };
@@ -47,6 +51,7 @@ export class SensorRegistry {
     this.directory = deps.directory;
     this.clock = deps.clock;
     this.logger = deps.logger;
+    this.conflicts = new LogBudgets(deps.clock);
     this.registered = deps.metrics.counter(
       'fieldwatch_sensors_registered_total',
       'Sensors registered automatically',
@@ -148,6 +153,7 @@ export class SensorRegistry {
     const admitted: NewDevice[] = [];
     const unplaced: NewDevice[] = [];
     const returning: string[] = [];
+    const moved: (NewDevice & { readonly from: Sensor['location'] })[] = [];
     let remaining = this.remaining();
     let total = this.options.max - this.byId.size;
     const gateways = new Set<string>();
@@ -157,6 +163,7 @@ export class SensorRegistry {
       if (known !== undefined) {
         if (isIncomplete(known, device)) unplaced.push(device);
         if (known.retired === 'until_seen') returning.push(key);
+        if (this.follow(known, device)) moved.push({ ...device, key: known.key, from: known.location });
       } else if (!this.mayRegister(key)) refused.set(key, 'sensor_rejected');
       else if (total <= 0) refused.set(key, 'sensors_full');
       else if (remaining <= 0) refused.set(key, 'sensor_limit');
@@ -168,6 +175,7 @@ export class SensorRegistry {
     }
     if (returning.length > 0) await this.directory.unretire(returning);
     await this.place(unplaced);
+    await this.move(moved);
     await this.resolveRefused(refused);
     if (admitted.length > 0) await this.register(admitted);
     // One that never sends anything itself is expected from now on.
@@ -226,6 +234,40 @@ export class SensorRegistry {
     const placed = await this.directory.locate(devices);
     this.adopt(placed);
     if (placed.length > 0) this.onPlaced?.();
+  }
+
+  /** True once a sensor has moved to the topic of another location. */
+  private follow(known: Sensor, device: NewDevice): boolean {
+    const move = this.moves.note(known, device, this.clock.monotonicMs());
+    if (move === 'none') return false;
+    // While it may be moving, a message from where it was shows that it has not.
+    const isMoving = move === 'moving';
+    if ((known.isMoving ?? false) !== isMoving) this.adopt([{ ...known, isMoving }]);
+    const conflicts = move === 'back' ? this.conflicts.take(known.id) : undefined;
+    if (conflicts !== undefined)
+      this.logger.warn(
+        { sensor: known.key, location: known.location },
+        'sensor sends by topics of two locations, the former one stays',
+      );
+    return move === 'moved';
+  }
+
+  /** Rules apply accordingly once the change of sensors is noticed, which is with the next batch, in every daemon. */
+  private async move(devices: readonly (NewDevice & { readonly from: Sensor['location'] })[]): Promise<void> {
+    if (devices.length === 0) return;
+    const moved = await this.directory.move(devices);
+    this.adopt(moved);
+    const before = new Map(devices.map(({ key, from }) => [key, from]));
+    if (moved.length > 0)
+      this.logger.info(
+        {
+          count: moved.length,
+          sensors: moved
+            .slice(0, 10)
+            .map(({ key, location }) => ({ sensor: key, from: before.get(key) ?? null, to: location })),
+        },
+        'sensors moved to the location of their topic',
+      );
   }
 
   /** A key that may not register itself may still be registered manually since the last load. */

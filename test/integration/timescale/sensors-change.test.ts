@@ -291,3 +291,38 @@ describe('gateways', () => {
     });
   });
 });
+
+describe('locations', () => {
+  const located = async (...keys: string[]) =>
+    (await directory.find(keys))
+      .map(({ key, location, followsTopic }) => [key, location, followsTopic])
+      .sort();
+  const everywhere = (location: string) => ['m1', 'm2', 'm3', 'm4'].map((key) => ({ key, location }));
+
+  test('follow the topic that named them; what was declared or put by hand stays', async () => {
+    await directory.register([{ key: 'm1', location: 'lab' }, { key: 'm2' }, { key: 'm3', location: 'lab' }]);
+    await directory.register([{ key: 'm4', location: 'lab' }]);
+    await directory.locate([{ key: 'm2', location: 'lab' }]);
+    await cli('set', 'm3', '--location', 'shelf');
+    await directory.declare([{ key: 'm4', location: 'rack' }]);
+    const before = (await directory.loadChanges()).seq;
+    const moved = await directory.move(everywhere('roof'));
+    expect(moved.map(({ key }) => key).sort()).toEqual(['m1', 'm2']);
+    expect(await located('m1', 'm2', 'm3', 'm4')).toEqual([
+      ['m1', 'roof', true],
+      ['m2', 'roof', true],
+      ['m3', 'shelf', false],
+      ['m4', 'rack', false],
+    ]);
+    // Every daemon reads the sensors again, once for all that have moved.
+    const { seq } = await directory.loadChanges();
+    expect(seq - before).toBe(1);
+    expect(await directory.move(everywhere('roof'))).toEqual([]);
+    expect((await directory.loadChanges()).seq).toBe(seq);
+    // What is given back to the topic follows it again.
+    await cli('set', 'm3', '--clear', 'location');
+    await directory.locate([{ key: 'm3', location: 'lab' }]);
+    expect(await located('m3')).toEqual([['m3', 'lab', true]]);
+    await directory.declare([]);
+  });
+});

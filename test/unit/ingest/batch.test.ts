@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, test } from '@jest/globals';
 import { MOST_VALUES, decideFlush, isFull } from '../../../src/core/ingest/batch-limits.ts';
 import { IngestBatch } from '../../../src/services/ingest/batch.ts';
 
@@ -89,4 +89,24 @@ describe('a sensor that was retired until it is seen', () => {
     batch.resolveAgain(() => retired);
     expect(sought(batch)).toEqual([]);
   });
+});
+
+test('a sensor is looked up where its topic names another location than it has, if it follows its topic', () => {
+  const facts = { id: 1, key: 'a', name: null, type: null, location: 'lab', tags: [] };
+  const message = { topic: 't', payload: new Uint8Array(), receivedAtMs: 0 };
+  const isSought = (sensor: object, location: string | undefined, retain = false) => {
+    const batch = new IngestBatch(0);
+    const reading = { device: 'a', timeUs: 1, location, metrics: new Map([['temperature', 1]]) };
+    batch.addReading(reading, { ...message, retain }, 0, { ...facts, ...sensor });
+    return batch.unknown.size > 0;
+  };
+  const follows = { followsTopic: true };
+  expect(isSought(follows, 'lab')).toBe(false);
+  expect(isSought(follows, 'roof')).toBe(true);
+  expect(isSought(follows, undefined)).toBe(false);
+  expect(isSought(follows, 'roof', true)).toBe(false);
+  // Whether it has moved is seen by what comes from where it was.
+  expect(isSought({ ...follows, isMoving: true }, 'lab')).toBe(true);
+  expect(isSought({ followsTopic: false }, 'roof')).toBe(false);
+  expect(isSought({}, 'roof')).toBe(false);
 });

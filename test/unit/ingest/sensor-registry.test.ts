@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
 import { type RegistryOptions, SensorRegistry } from '../../../src/services/ingest/sensor-registry.ts';
+import { QuietLogger } from '../../support/quiet-logger.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeDirectory, RecordingMetrics } from '../../support/fakes.ts';
 
@@ -171,5 +172,80 @@ describe('gateways and retired sensors', () => {
     await registry.load();
     await registry.resolve(devices('a', 'b'));
     expect(['a', 'b'].map((key) => directory.sensors.get(key)?.retired)).toEqual([null, 'for_good']);
+  });
+});
+
+describe('a sensor that sends by the topic of another location', () => {
+  const from = (location: string) => [{ key: 'a', location }];
+
+  const moving = () => {
+    const directory = new FakeDirectory();
+    const clock = new FakeClock();
+    const logger = new QuietLogger();
+    const registry = new SensorRegistry(
+      { registration: 'auto', allow: ['*'], max: 100, maxNewPerMinute: 100 },
+      { directory, clock, logger, metrics: new RecordingMetrics() },
+    );
+    const said = (message: string) => logger.entries.filter((entry) => entry.message === message);
+    return { directory, clock, registry, said };
+  };
+
+  it('has moved once it has sent from there alone for a minute; it keeps its id', async () => {
+    const { clock, registry, said } = moving();
+    await registry.resolve(from('lab'));
+    const id = registry.find('a')?.id;
+    await registry.resolve(from('roof'));
+    clock.advance(59_000);
+    await registry.resolve(from('roof'));
+    expect(registry.find('a')).toMatchObject({ location: 'lab', isMoving: true });
+    clock.advance(1000);
+    await registry.resolve(from('roof'));
+    expect(registry.find('a')).toMatchObject({ id, location: 'roof' });
+    expect(said('sensors moved to the location of their topic')).toMatchObject([
+      { fields: { count: 1, sensors: [{ sensor: 'a', from: 'lab', to: 'roof' }] } },
+    ]);
+    clock.advance(60_000);
+    await registry.resolve(from('roof'));
+    expect(registry.find('a')?.isMoving ?? false).toBe(false);
+  });
+
+  it('stays where it was while it sends from there, too: these are two devices of one key', async () => {
+    const { clock, registry, said } = moving();
+    await registry.resolve(from('lab'));
+    for (let minute = 0; minute < 10; minute++) {
+      await registry.resolve(from('roof'));
+      clock.advance(40_000);
+      await registry.resolve(from('lab'));
+      clock.advance(40_000);
+    }
+    expect(registry.find('a')?.location).toBe('lab');
+    const warned = said('sensor sends by topics of two locations, the former one stays');
+    expect(warned.length).toBeGreaterThan(0);
+    expect(warned.length).toBeLessThanOrEqual(10);
+  });
+
+  it('goes through several places: the last one counts from its own beginning', async () => {
+    const { clock, registry } = moving();
+    await registry.resolve(from('lab'));
+    await registry.resolve(from('stairs'));
+    clock.advance(50_000);
+    await registry.resolve(from('roof'));
+    clock.advance(50_000);
+    await registry.resolve(from('roof'));
+    expect(registry.find('a')?.location).toBe('lab');
+    clock.advance(10_000);
+    await registry.resolve(from('roof'));
+    expect(registry.find('a')?.location).toBe('roof');
+  });
+
+  it('stays where it was declared, or put by hand', async () => {
+    const { directory, clock, registry } = moving();
+    directory.add('a', { location: 'cellar' });
+    await registry.load();
+    for (let minute = 0; minute < 3; minute++) {
+      await registry.resolve(from('roof'));
+      clock.advance(60_000);
+    }
+    expect(registry.find('a')?.location).toBe('cellar');
   });
 });
