@@ -11,12 +11,12 @@ import type { Query } from './notification-writes.ts';
 const WAITING = 'd.sink = $1 AND d.done_at IS NULL AND NOT d.held';
 
 /**
- * An episode is sent in order: nothing of it while an earlier notification waits. The sink is compared as an expression,
- * so that the lookup goes by the episode: on a table without statistics the planner would scan the whole queue per row.
+ * An episode is sent in order: nothing of it while an earlier notification waits. OFFSET 0 has the lookup go by the episode alone: on a
+ * table without statistics the planner would combine that index with the one of the queue, and read the whole queue per row.
  */
-const FIRST_OF_EPISODE = `NOT EXISTS (SELECT FROM alert_deliveries e
-  WHERE e.alert_id = d.alert_id AND e.sink || '' = d.sink AND (e.seq, e.step) < (d.seq, d.step)
-    AND e.done_at IS NULL AND NOT e.held)`;
+const FIRST_OF_EPISODE = `NOT EXISTS (
+  SELECT FROM (SELECT * FROM alert_deliveries WHERE alert_id = d.alert_id OFFSET 0) e
+   WHERE e.sink = d.sink AND (e.seq, e.step) < (d.seq, d.step) AND e.done_at IS NULL AND NOT e.held)`;
 
 /** Rows of earlier versions have no group: they are grouped by their type. */
 const GROUP_KEY = `coalesce(d.group_key, json_build_object('alert_type', d.alert_type)::text)`;
@@ -45,7 +45,7 @@ const JOINED = 'alert_deliveries d JOIN alert_outbox o USING (alert_id, seq)';
 
 const NEXT = `SELECT ${ITEM} FROM ${JOINED} WHERE ${WAITING} AND ${FIRST_OF_EPISODE} ORDER BY d.id LIMIT $2`;
 
-const GROUP = `
+export const groupSql = `
 SELECT count(*)::int AS total, coalesce(max(id), 0)::float8 AS "lastId" FROM alert_deliveries d
  WHERE ${OF_GROUP} AND ${FIRST_OF_EPISODE}`;
 
@@ -101,7 +101,7 @@ export class StoredQueue implements SinkQueue {
 
   async group({ event, groupKey }: GroupName, names: number): Promise<QueuedGroup> {
     const of = [this.#sink, event, groupKey];
-    const counted = (await this.#query(GROUP, of)).rows as { total: number; lastId: number }[];
+    const counted = (await this.#query(groupSql, of)).rows as { total: number; lastId: number }[];
     const first = (await this.#query(GROUP_FIRST, [...of, names])).rows as QueuedNotification[];
     const { total = 0, lastId = 0 } = counted[0] ?? {};
     return { total, lastId, first };
