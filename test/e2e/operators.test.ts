@@ -195,17 +195,11 @@ describeWith('mosquitto')('what operators say to a daemon that runs', () => {
   it('a button is executed once where the daemon is killed before it answers', async () => {
     await publish('t1', { humidity: 90 });
     await alertLine('firing', 't1');
-    const killed = new Promise<void>((resolve) => {
-      telegram.onCall = (method) => {
-        if (method !== 'editMessageText') return;
-        telegram.onCall = undefined;
-        daemon.signal('SIGKILL');
-        resolve();
-      };
-    });
+    telegram.failing.set('editMessageText', Infinity);
     const press = telegram.press({ data: buttonData('ack', await alertOf('t1')) });
-    await killed;
-    await daemon.ended();
+    await eventually('it would be answered', () => telegram.of('editMessageText').length > 0);
+    await daemon.end('SIGKILL');
+    telegram.failing.clear();
     telegram.calls.length = 0;
     await daemon.launch();
     await eventually('it is answered', () => telegram.of('answerCallbackQuery').length > 0);

@@ -12,8 +12,6 @@ export class TelegramServer {
   readonly calls: TelegramCall[] = [];
   /** Methods that fail, with how often they still do. */
   readonly failing = new Map<string, number>();
-  /** Called with each call, before it is answered. */
-  onCall: ((method: string) => void) | undefined;
   #updates: { readonly update_id: number }[] = [];
   #nextId = 100;
   #waiting: (() => void)[] = [];
@@ -85,7 +83,6 @@ export class TelegramServer {
     const method = path.split('/').at(-1) ?? '';
     const parameters = JSON.parse(body) as Record<string, unknown>;
     this.calls.push({ method, parameters });
-    this.onCall?.(method);
     const failures = this.failing.get(method) ?? 0;
     if (failures > 0) {
       this.failing.set(method, failures - 1);
