@@ -41,7 +41,9 @@ const PAYLOAD = `CASE WHEN d.origin IS NULL THEN o.payload ELSE coalesce((
       AND n.event IN ('firing', 'escalated', 'deescalated', 'reminder') ORDER BY n.seq DESC LIMIT 1), o.payload)
   || jsonb_build_object('seq', d.seq, 'event', d.event) END`;
 const ITEM = `d.id::float8 AS id, ${PAYLOAD} AS notification, d.origin, d.step`;
-const JOINED = 'alert_deliveries d JOIN alert_outbox o USING (alert_id, seq)';
+/** Each row by its key: the planner takes a group for a few rows, however many they are, and would read the outbox for each of them. */
+const JOINED = `alert_deliveries d JOIN LATERAL (
+  SELECT payload FROM alert_outbox WHERE alert_id = d.alert_id AND seq = d.seq OFFSET 0) o ON true`;
 
 const NEXT = `SELECT ${ITEM} FROM ${JOINED} WHERE ${WAITING} AND ${FIRST_OF_EPISODE} ORDER BY d.id LIMIT $2`;
 
@@ -49,7 +51,7 @@ export const groupSql = `
 SELECT count(*)::int AS total, coalesce(max(id), 0)::float8 AS "lastId" FROM alert_deliveries d
  WHERE ${OF_GROUP} AND ${FIRST_OF_EPISODE}`;
 
-const GROUP_FIRST = `
+export const groupFirstSql = `
 SELECT ${ITEM} FROM ${JOINED} WHERE ${OF_GROUP} AND ${FIRST_OF_EPISODE}
  ORDER BY array_position(ARRAY['critical', 'warning', 'info'], o.payload->>'severity'), d.id LIMIT $4`;
 
@@ -102,7 +104,7 @@ export class StoredQueue implements SinkQueue {
   async group({ event, groupKey }: GroupName, names: number): Promise<QueuedGroup> {
     const of = [this.#sink, event, groupKey];
     const counted = (await this.#query(groupSql, of)).rows as { total: number; lastId: number }[];
-    const first = (await this.#query(GROUP_FIRST, [...of, names])).rows as QueuedNotification[];
+    const first = (await this.#query(groupFirstSql, [...of, names])).rows as QueuedNotification[];
     const { total = 0, lastId = 0 } = counted[0] ?? {};
     return { total, lastId, first };
   }
