@@ -1,5 +1,5 @@
 import { delay } from '../../chaos/delay.ts';
-import { openAlerts } from '../../src/queries/alerts.ts';
+import { listEpisodes } from '../../src/queries/alert-episodes.ts';
 import { SilenceStage, type Standing } from './silence-stage.ts';
 import type { SoakDeps } from './stage.ts';
 import type { Line } from './verdict.ts';
@@ -146,7 +146,7 @@ function linesOf(name: string, it: Storm, maxRssMb: number, twice = 0): readonly
 async function listMs({ pool }: SilenceStage, sensors: number): Promise<{ few: number; all: number }> {
   const timed = async (limit: number) => {
     const startedMs = performance.now();
-    await openAlerts(pool, { limit });
+    await listEpisodes(pool, { state: 'open', limit });
     return performance.now() - startedMs;
   };
   return { few: await timed(100), all: await timed(sensors) };

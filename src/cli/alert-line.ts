@@ -1,8 +1,8 @@
-import type { AlertNotification, NotificationEvent, Severity } from '../core/alert/model.ts';
+import type { AlertNotification, NotificationEvent } from '../core/alert/model.ts';
 import { formatDuration } from '../core/duration.ts';
 import { plainText } from '../core/printable.ts';
 import { formatAlertValue, formatCrossing, formatTime } from './format.ts';
-import { type Paint, padCells } from './terminal.ts';
+import { type Paint, padCells, severityPaint } from './terminal.ts';
 
 /** What an alert line needs to know: a notification of the daemon, or a row of `sensor_alerts`. */
 export type AlertEvent = Pick<
@@ -29,11 +29,6 @@ export const MARKS: Readonly<Record<NotificationEvent, string>> = {
   acknowledged: '✓ ACKED',
   silence_added: '· SILENCE',
   silence_ended: '· UNSILENCED',
-};
-
-const severityPaint = (paint: Paint, severity: Severity): ((text: string) => string) => {
-  if (severity === 'info') return paint.cyan;
-  return severity === 'warning' ? paint.yellow : (text) => paint.bold(paint.red(text));
 };
 
 /**

@@ -3,8 +3,9 @@ import { loadConfig } from '../config/load.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { type AlertName, type OpenAlert, askFor, findOpenAlert, outcomeWithin } from '../queries/alerts.ts';
 import type { Db } from '../queries/db.ts';
-import { durationArgument, durationOption, isUuid } from './arguments.ts';
-import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';
+import { isAlertId, wholeAlertId } from './alert-id-argument.ts';
+import { durationArgument, durationOption } from './arguments.ts';
+import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
 import { jsonLine } from './rows.ts';
 
@@ -26,7 +27,7 @@ export const alertsAckCommand = (cli: Cli): Command =>
       'ack',
       'acknowledge an open alert: no more reminders, until it escalates; a latched one resolves when it is clear',
       'fieldwatch alerts ack coldroom-07 temperature_high --by ann --comment "door was open"\n' +
-        'fieldwatch alerts ack 7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10 --for 4h',
+        'fieldwatch alerts ack 7b0e3c52 --for 4h',
     ).option(
       '--for <duration>',
       'how long; then it is reminded again (default: while it is open)',
@@ -52,7 +53,7 @@ export const operatorName = (cli: Pick<Cli, 'env'>, by: string | undefined): str
 
 const request = (cli: Cli, kind: 'ack' | 'resolve', command: Command): Command =>
   command
-    .argument('<alert>', 'the alert_id, or the key of the sensor')
+    .argument('<alert>', 'the alert_id or its first digits, or the key of the sensor')
     .argument('[alert_type]', 'the type of the alert, after the key of a sensor')
     .option('--by <name>', 'who (default: $USER)')
     .option('--comment <text>', 'why', '')
@@ -72,12 +73,11 @@ const request = (cli: Cli, kind: 'ack' | 'resolve', command: Command): Command =
 
 function nameOf(alert: string, alertType: string | undefined): AlertName {
   if (alertType !== undefined) return { sensor: alert, alertType };
-  if (isUuid(alert)) return { alertId: alert };
-  throw new FieldwatchError(`"${alert}" is no alert_id; expected one, or a sensor's key and an alert type`, {
-    code: 'USAGE',
-    kind: 'config',
-    remedy: '`fieldwatch alerts list --open --json` shows both',
-  });
+  if (isAlertId(alert)) return { alertId: alert };
+  throw usage(
+    `"${alert}" is no alert_id; expected one or its first digits, or a sensor's key and an alert type`,
+    '`fieldwatch alerts list --open` shows both',
+  );
 }
 
 async function ask(
@@ -88,7 +88,8 @@ async function ask(
   options: Options,
 ): Promise<ExitCode> {
   const by = operatorName(cli, options.by);
-  const alert = await findOpenAlert(db, name);
+  const named = 'alertId' in name ? { alertId: await wholeAlertId(db, name.alertId) } : name;
+  const alert = await findOpenAlert(db, named);
   if (alert === undefined)
     throw notOpen('alertId' in name ? name.alertId : `${name.sensor} ${name.alertType}`);
   const id = await askFor(db, alert, { kind, by, comment: options.comment, forMs: options.for });

@@ -6,7 +6,11 @@ import type { Invocation } from './invocation.ts';
 export interface Cli extends Invocation {
   readonly stdin: NodeJS.ReadableStream;
   /** The result, nothing else. */
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdout: NodeJS.WritableStream & {
+    readonly isTTY?: boolean;
+    readonly columns?: number;
+    readonly rows?: number;
+  };
   /** Diagnostics: progress, warnings, errors. */
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;

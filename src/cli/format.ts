@@ -49,3 +49,12 @@ export const formatTime = (time: Date | null): string =>
         .toISOString()
         .replace('T', ' ')
         .replace(/\.\d+Z$/, 'Z');
+
+/** UTC in few cells: `12:00:00Z` of the last 24 hours, otherwise `01-31 12:00Z`, of another year `2025-01-31`. */
+export function formatShortTime(time: Date, nowMs: number): string {
+  const text = formatTime(time);
+  if (Math.abs(nowMs - time.getTime()) < 86_400_000) return text.slice(11);
+  return text.slice(0, 4) === formatTime(new Date(nowMs)).slice(0, 4)
+    ? `${text.slice(5, 16)}Z`
+    : text.slice(0, 10);
+}

@@ -3,7 +3,6 @@ import { recentOf } from '../adapters/timescale/recent-values.ts';
 import { textDefaults } from '../app/wiring/texts.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
-import { FieldwatchError } from '../core/errors.ts';
 import type { OutgoingNotification } from '../core/notify/delivery.ts';
 import { bodyOf, titleOf } from '../core/notify/messages.ts';
 import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../core/notify/text/languages.ts';
@@ -16,7 +15,8 @@ import { metricUnits } from '../queries/metrics.ts';
 import { lastEpisodes, pastNotifications } from '../queries/past-notifications.ts';
 import type { SinkConfig } from '../sinks/index.ts';
 import { textsOf } from '../sinks/fields.ts';
-import { isUuid, numeric } from './arguments.ts';
+import { isAlertId, unknownAlert, wholeAlertId } from './alert-id-argument.ts';
+import { numeric } from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
 import { sinkCalled } from './notify-sink.ts';
@@ -39,7 +39,7 @@ export const notifyPreviewCommand = (cli: Cli): Command =>
     'fieldwatch notify preview phone --last 3\nfieldwatch notify preview --samples --language de',
   )
     .argument('[sink]', 'name of the sink in the configuration; without it the built-in texts')
-    .option('--alert <id>', 'only this alert, by its alert_id')
+    .option('--alert <id>', 'only this alert, by its alert_id or its first digits')
     .option('--last <n>', 'how many alerts, the newest', numeric(1, 1000), 3)
     .option('--samples', 'samples instead of alerts: needs no database')
     .addOption(
@@ -56,7 +56,8 @@ interface Wanted {
 }
 
 async function preview(cli: Cli, name: string | undefined, options: Options): Promise<ExitCode> {
-  if (options.alert !== undefined && !isUuid(options.alert)) throw usage('--alert: expected an alert_id');
+  if (options.alert !== undefined && !isAlertId(options.alert))
+    throw usage('--alert: expected an alert_id or its first digits');
   const { config } = loadConfig({ file: options.config, env: cli.env });
   const sink = name === undefined ? undefined : sinkCalled(config, name);
   const defaults = textDefaults(config);
@@ -96,7 +97,8 @@ async function fromDatabase(
   const read = async (db: Db): Promise<readonly Shown[]> => {
     const units = await metricUnits(db);
     const shown: Shown[] = [];
-    for (const alertId of alert === undefined ? await lastEpisodes(db, last) : [alert]) {
+    const chosen = alert === undefined ? await lastEpisodes(db, last) : [await wholeAlertId(db, alert)];
+    for (const alertId of chosen) {
       const all = await pastNotifications(db, alertId);
       if (all.length === 0 && alert !== undefined) throw unknownAlert(alert);
       for (const each of all) {
@@ -138,10 +140,3 @@ function show(cli: Cli, { heading, ...shown }: Shown, { json }: Options): void {
   if (json === true) print(cli, jsonLine(shown));
   else print(cli, `--- ${heading}\n${[shown.title, ...shown.body.split('\n')].map(plainText).join('\n')}\n`);
 }
-
-const unknownAlert = (alertId: string): FieldwatchError =>
-  new FieldwatchError(`no alert ${alertId}`, {
-    code: 'ALERT_UNKNOWN',
-    kind: 'data',
-    remedy: '`fieldwatch alerts list --json` shows the ids.',
-  });

@@ -3,7 +3,7 @@ import { settingsOf } from '../app/wiring/notify.ts';
 import { loadConfig } from '../config/load.ts';
 import { routesOf } from '../config/notify-routes.ts';
 import type { Config } from '../config/schema/index.ts';
-import { type AlertNotification, SEVERITIES, type Severity } from '../core/alert/model.ts';
+import { type AlertNotification, OF_NO_END, SEVERITIES, type Severity } from '../core/alert/model.ts';
 import { formatDuration } from '../core/duration.ts';
 import { messageOf } from '../core/errors.ts';
 import { explainRoutes, type RoutesExplanation, type SinkDecision } from '../core/notify/explain-routes.ts';
@@ -151,12 +151,7 @@ function firingOf({ sensor, severity, metric, alertType, label }: Options, atMs:
     eventTimeMs: atMs,
     startedAtMs: atMs,
     firedAtMs: atMs,
-    durationS: null,
-    peakValue: null,
-    runbook: null,
-    reason: null,
-    resolvedValue: null,
-    backfilled: false,
+    ...OF_NO_END,
   };
   return label === undefined ? notification : { ...notification, labels: label };
 }

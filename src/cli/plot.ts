@@ -121,6 +121,10 @@ export interface Line {
   readonly values: readonly Maybe[];
   readonly from: string;
   readonly to: string;
+  /** Drawn across the curve, with their numbers. */
+  readonly limits?: readonly number[];
+  /** Drawn below it: 0 is the first value, 1 the last one. */
+  readonly marks?: readonly { readonly at: number; readonly sign: string }[];
 }
 
 const HEIGHT = 10;
@@ -131,27 +135,46 @@ const DOTS = [
 ] as const;
 
 /** A curve of braille dots, two values a column at most: more are drawn over each other. */
-export function curveLines({ values, from, to }: Line, width: number): readonly string[] {
-  const range = extentOf(values);
+export function curveLines(
+  { values, from, to, limits = [], marks = [] }: Line,
+  width: number,
+): readonly string[] {
+  if (extentOf(values) === undefined) return [];
+  const range = extentOf([...values, ...limits]);
   if (range === undefined) return [];
-  const [top, bottom] = [formatNumber(range.most), formatNumber(range.least)];
-  const labels = Math.max(top.length, bottom.length);
-  const room = Math.max(16, width - labels - 3);
+  const rowOf = (value: number) => Math.round((1 - placeOf(value, range)) * (HEIGHT * 4 - 1));
+  const numbers = new Map(limits.map((limit) => [rowOf(limit) >> 2, formatNumber(limit)]));
+  const names = [
+    [0, formatNumber(range.most)],
+    [HEIGHT - 1, formatNumber(range.least)],
+  ] as const;
+  const labels = new Map([...names, ...numbers]);
+  const wide = Math.max(...[...labels.values()].map((label) => label.length));
+  const room = Math.max(16, width - wide - 3);
   const columns = Math.min(room, Math.max(1, Math.ceil(values.length / 2)));
   const grid = Array.from({ length: HEIGHT }, () => new Array<number>(columns).fill(0));
   const last = Math.max(1, values.length - 1);
   for (const [index, value] of values.entries()) {
     if (!isThere(value)) continue;
     const x = Math.round((index / last) * (columns * 2 - 1));
-    const y = Math.round((1 - placeOf(value, range)) * (HEIGHT * 4 - 1));
+    const y = rowOf(value);
     const row = grid[y >> 2];
     if (row !== undefined) row[x >> 1] = (row[x >> 1] ?? 0) | (DOTS[x & 1]?.[y & 3] ?? 0);
   }
-  const label = (at: number) => padCells(at === 0 ? top : at === HEIGHT - 1 ? bottom : '', labels, 'right');
-  const drawn = grid.map(
-    (row, at) =>
-      `${label(at)} │${row.map((bits) => (bits === 0 ? EMPTY : String.fromCodePoint(0x2800 + bits))).join('')}`,
-  );
+  const drawn = grid.map((row, at) => {
+    const empty = numbers.has(at) ? LIMIT : EMPTY;
+    const cells = row.map((bits) => (bits === 0 ? empty : String.fromCodePoint(0x2800 + bits)));
+    return `${padCells(labels.get(at) ?? '', wide, 'right')} │${cells.join('')}`;
+  });
   const axis = `${from}${padCells(to, Math.max(to.length + 1, columns - from.length), 'right')}`;
-  return [...drawn.map((line) => line.trimEnd()), `${' '.repeat(labels + 2)}${axis}`];
+  const below = [...(marks.length === 0 ? [] : [signs(marks, columns)]), axis];
+  return [...drawn, ...below.map((line) => `${' '.repeat(wide + 2)}${line}`)].map((line) => line.trimEnd());
+}
+
+const LIMIT = '╌';
+
+function signs(marks: NonNullable<Line['marks']>, columns: number): string {
+  const line = new Array<string>(columns).fill(EMPTY);
+  for (const { at, sign } of marks) line[Math.round(Math.min(1, Math.max(0, at)) * (columns - 1))] = sign;
+  return line.join('');
 }

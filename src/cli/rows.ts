@@ -4,7 +4,7 @@ import type { RowLimit } from './arguments.ts';
 import type { Cli } from './command.ts';
 import { withInvocation } from './invocation.ts';
 import { type Column, csvLines, tableLines } from './table.ts';
-import { createPaint, wantsColor } from './terminal.ts';
+import { createPaint, terminalWidth, wantsColor } from './terminal.ts';
 
 export interface RowFormat {
   readonly json?: boolean | undefined;
@@ -65,7 +65,7 @@ export function printRows<Row extends object>(
         ? csvLines(columns, rows)
         : rows.length === 0
           ? []
-          : tableLines(columns, rows, createPaint(wantsColor(cli)));
+          : tableLines(columns, rows, createPaint(wantsColor(cli)), terminalWidth(cli));
   const text = `${lines.join('\n')}\n`;
   // CSV that goes to a program keeps every character.
   const exact = format.csv === true && cli.stdout.isTTY !== true;

@@ -17,6 +17,8 @@ import { endsWithin } from '../lib/timeout.ts';
 import { version } from '../lib/version.ts';
 import type { Logger } from '../ports/metrics.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';
+import { createPaint, wantsColor } from './terminal.ts';
+import { terminalAlertLine } from './terminal-alert-line.ts';
 
 /** `fieldwatch run`: the daemon, until SIGTERM or SIGINT; SIGHUP reloads. */
 export const runCommand: CliCommand = (cli) =>
@@ -69,7 +71,8 @@ export function assembly(
     'fieldwatch_log_lines_dropped_total',
     'Log lines dropped because standard error was blocked',
   );
-  const logger = createLogger({ level, format, onDrop: () => dropped.inc() });
+  const shortLine = terminalAlertLine(createPaint(wantsColor({ stdout: cli.stderr, env: cli.env })));
+  const logger = createLogger({ level, format, shortLine, onDrop: () => dropped.inc() });
   metrics
     .gauge('fieldwatch_build_info', 'Build of the daemon, always 1', ['version', 'node'])
     .set(1, { version: version(), node: process.version });

@@ -9,6 +9,10 @@ export interface Column<Row> {
   readonly value: (row: Row) => unknown;
   /** Only for tables; JSON and CSV print the value itself. */
   readonly format?: (value: unknown, row: Row) => string;
+  /** Instead of `format` in a table that is wider than its terminal. */
+  readonly narrow?: (value: unknown, row: Row) => string;
+  /** Left out of a table that is wider than its terminal, the least first; absent: never. */
+  readonly leaves?: number;
 }
 
 /** How a value stands in a table: short, safe to show, `-` for none. */
@@ -20,8 +24,37 @@ export function cellText(value: unknown): string {
   return plainText(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
-/** Lines of a table: titles, then rows, padded to the widest cell; numbers to the right, no trailing blanks. */
+/**
+ * Lines of a table: titles, then rows, padded to the widest cell; numbers to the right, no trailing blanks. While it is wider than
+ * `width` cells, cells become narrow where they can, and then columns leave that may.
+ */
 export function tableLines<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  paint: Paint,
+  width = Infinity,
+): readonly string[] {
+  const lines = allLines(columns, rows, paint);
+  if (lines.every((line) => cells(line) <= width)) return lines;
+  if (columns.some(({ narrow }) => narrow !== undefined))
+    return tableLines(columns.map(narrowed), rows, paint, width);
+  const [next] = columns
+    .filter(({ leaves }) => leaves !== undefined)
+    .sort((a, b) => (a.leaves ?? 0) - (b.leaves ?? 0));
+  if (next === undefined) return lines;
+  return tableLines(
+    columns.filter((column) => column !== next),
+    rows,
+    paint,
+    width,
+  );
+}
+
+function narrowed<Row>({ narrow, ...column }: Column<Row>): Column<Row> {
+  return narrow === undefined ? column : { ...column, format: narrow };
+}
+
+function allLines<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   paint: Paint,

@@ -1,3 +1,4 @@
+import type { Severity } from '../core/alert/model.ts';
 import { escapeUnits } from '../core/printable.ts';
 import type { Cli } from './command.ts';
 
@@ -22,6 +23,12 @@ export const createPaint = (on: boolean): Paint => ({
   bold: sgr(on, 1, 22),
   dim: sgr(on, 2, 22),
 });
+
+/** The colour of a severity. */
+export const severityPaint = (paint: Paint, severity: Severity): ((text: string) => string) => {
+  if (severity === 'info') return paint.cyan;
+  return severity === 'warning' ? paint.yellow : (text) => paint.bold(paint.red(text));
+};
 
 /** Colour on a terminal, unless NO_COLOR declines it (https://no-color.org). */
 export const wantsColor = ({ stdout, env }: Pick<Cli, 'stdout' | 'env'>): boolean =>
@@ -59,3 +66,37 @@ export const padCells = (text: string, width: number, align: 'left' | 'right' = 
   const fill = ' '.repeat(Math.max(0, width - cells(text)));
   return align === 'left' ? text + fill : fill + text;
 };
+
+/** Cells of a line of the terminal; Infinity where there is none, or none that says it. */
+export const terminalWidth = ({ stdout }: Pick<Cli, 'stdout'>): number =>
+  stdout.isTTY === true && stdout.columns !== undefined && stdout.columns > 0 ? stdout.columns : Infinity;
+
+/** A text of at most `width` cells, with an ellipsis where it was longer. Colours of what is cut off end. */
+export function cutCells(text: string, width: number): string {
+  if (cells(text) <= width) return text;
+  let room = Math.max(0, width - 1);
+  const kept: string[] = [];
+  for (const [part] of text.matchAll(/\u001b\[\d+m|[^\u001b]/gu)) {
+    if (part.startsWith('\u001b')) kept.push(part);
+    else if (room > 0) {
+      kept.push(part);
+      room--;
+    }
+  }
+  return `${kept.join('')}…`;
+}
+
+/** Words on lines of at most `width` cells; lines after the first begin with `indent`. A longer word has a line of its own. */
+export function wrapWords(text: string, width: number, indent = ''): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (line.trim() === '' || cells(longer) <= width) line = longer;
+    else {
+      lines.push(line.trimEnd());
+      line = `${indent}${word}`;
+    }
+  }
+  return [...lines, line.trimEnd()];
+}

@@ -141,7 +141,10 @@ export interface HourlyTrend {
   readonly count: number;
 }
 
-/** An alert as the database lists it: of a sensor, or of the system itself (policies). */
+/**
+ * An alert as the database lists it, from its firing until it resolves: of a sensor, or of the system itself (policies). While it is open
+ * with the severity and the limit that hold at present.
+ */
 export interface RecentAlert {
   /** When it fired, or rose to a higher severity. */
   readonly time: Date;
@@ -153,7 +156,7 @@ export interface RecentAlert {
   readonly message: string | null;
   readonly value: number | null;
   readonly threshold: number | null;
-  /** The episode: the same on its rows of every severity. */
+  /** The episode; null: another program inserted the row. */
   readonly alertId: string | null;
   readonly startedAt: Date | null;
   /** Null while it is open. */

@@ -5,7 +5,7 @@ import { type Program, openProgram } from '../app/program.ts';
 import { isZone, parseBucket, unknownZone } from '../core/bucket.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { metricUnit } from '../core/metric-unit.ts';
-import { listAlerts } from '../queries/alerts.ts';
+import { listEpisodes } from '../queries/alert-episodes.ts';
 import { appMetrics } from '../queries/app-metrics.ts';
 import { counterUse } from '../queries/counters.ts';
 import type { Db, TimeRange } from '../queries/db.ts';
@@ -182,7 +182,7 @@ class DatabaseMonitor implements Monitor {
   > {
     const range = lastHours(hours, this.program.clock.nowMs());
     const key = sensor === undefined ? undefined : (await sensorNamed(this.db, sensor)).key;
-    const rows = await listAlerts(this.db, { ...range, sensor: key, limit });
+    const rows = await listEpisodes(this.db, { state: 'all', range: () => range, sensor: key, limit });
     return rows.map((row) => ({
       ...{ time: row.time, sensor: row.sensor, location: row.location, alertType: row.alertType },
       ...{ severity: row.severity, message: row.message, value: row.value, threshold: row.threshold },

@@ -1,11 +1,14 @@
-import type { Severity } from '../core/alert/model.ts';
+import { keyOfType } from '../core/alert/engine/alert-key.ts';
+import { SEVERITIES, type Severity } from '../core/alert/model.ts';
 import type { Matchers } from '../core/alert/rules/config.ts';
-import { type AlertListRow, COLUMNS, IS_ACKED, SYSTEM_COLUMNS } from './alerts.ts';
-import type { Db, TimeRange } from './db.ts';
+import { type AlertLabels, matches } from '../core/alert/suppress/matcher.ts';
+import { type AlertListRow, columnsOf, IS_ACKED, SYSTEM_COLUMNS } from './alerts.ts';
+import { type Db, type Limited, selected, type Selection, type TimeRange } from './db.ts';
 
 /**
- * Alerts as episodes: one of each, whatever severities it went through. An episode is shown as its newest row, which is that of the
- * most urgent severity it reached. A row of an operator's own INSERT has no alert_id: it is an episode of its own.
+ * Alerts as episodes: one of each, whatever severities it went through. An episode is shown as its newest row, an open one with the
+ * severity and the limit that hold at present, an ended one with the most urgent severity that it reached. A row of an operator's own
+ * INSERT has no alert_id: it is an episode of its own.
  */
 export interface EpisodeRow extends AlertListRow {
   /** `time` to the microsecond, as the database writes it. */
@@ -30,26 +33,33 @@ const FURTHER = `a.time::text AS at, s.name, s.type, coalesce(s.tags, '{}') AS t
 const SYSTEM_FURTHER = `a.started_at::text AS at, NULL::text AS name, NULL::text AS type, '{}'::text[] AS tags, NULL::text AS metric,
   NULL::text AS kind, false AS backfilled, true AS system, a.alert_id::text AS episode`;
 
-const EPISODES = `
-SELECT ${COLUMNS}, ${FURTHER}, CASE WHEN a.resolved_at IS NULL THEN coalesce(st.state, 'firing') ELSE 'resolved' END AS state,
+/** An episode may be less severe by now than its newest row is. */
+const PRESENT = {
+  severity: 'coalesce(st.severity, a.severity)',
+  threshold: 'coalesce(st.threshold, a.threshold)',
+};
+
+const episodesSql = (columns: string): string => `
+SELECT ${columns}, ${FURTHER}, CASE WHEN a.resolved_at IS NULL THEN coalesce(st.state, 'firing') ELSE 'resolved' END AS state,
   st.detail ->> 'deferred' AS "deferredBy", st.peak_value AS "peakSoFar"
 FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
 LEFT JOIN alert_state st ON a.resolved_at IS NULL AND st.sensor_id = a.sensor_id AND st.metric = a.metric
   AND st.alert_id = a.alert_id`;
 
-const SYSTEM_EPISODES = `
-SELECT ${SYSTEM_COLUMNS}, ${SYSTEM_FURTHER}, CASE WHEN a.resolved_at IS NULL THEN 'firing' ELSE 'resolved' END AS state,
-  NULL::text AS "deferredBy", NULL::float8 AS "peakSoFar"
-FROM system_alerts a`;
+const SYSTEM_STATE = `CASE WHEN a.resolved_at IS NULL THEN 'firing' ELSE 'resolved' END AS state,
+  NULL::text AS "deferredBy", NULL::float8 AS "peakSoFar"`;
+const SYSTEM_EPISODES = `SELECT ${SYSTEM_COLUMNS}, ${SYSTEM_FURTHER}, ${SYSTEM_STATE} FROM system_alerts a`;
 
-/** No later row of the same episode. */
-const NEWEST = `NOT EXISTS (SELECT FROM sensor_alerts b WHERE b.sensor_id = a.sensor_id AND b.alert_id = a.alert_id AND b.time > a.time)`;
+/** No later row of the same episode among those of the list, whose chunks `among` names for the planner. */
+const newest = (among: string): string =>
+  `NOT EXISTS (SELECT FROM sensor_alerts b WHERE b.sensor_id = a.sensor_id AND b.alert_id = a.alert_id AND b.time > a.time AND ${among})`;
 
-// $1 sensor, $2 location, $3 type, $4 alert type, $5 severities, $6 acknowledged: each null for any.
-const WANTED = `($1::text IS NULL OR s.key = $1) AND ($2::text IS NULL OR s.location = $2) AND ($3::text IS NULL OR s.type = $3)
-  AND ($4::text IS NULL OR a.alert_type = $4) AND ($5::text[] IS NULL OR a.severity = ANY ($5))
+// $1 sensors, $2 location, $3 type, $4 alert type, $5 severities, $6 acknowledged: each null for any.
+const wantedWhere = (severity: string): string => `
+  ($1::text[] IS NULL OR s.key = ANY ($1)) AND ($2::text IS NULL OR s.location = $2) AND ($3::text IS NULL OR s.type = $3)
+  AND ($4::text IS NULL OR a.alert_type = $4) AND ($5::text[] IS NULL OR ${severity} = ANY ($5))
   AND ($6::boolean IS NULL OR ${IS_ACKED} = $6)`;
-const SYSTEM_WANTED = `($1::text IS NULL OR a.subject = $1) AND $2::text IS NULL AND $3::text IS NULL
+const SYSTEM_WANTED = `($1::text[] IS NULL OR a.subject = ANY ($1)) AND $2::text IS NULL AND $3::text IS NULL
   AND ($4::text IS NULL OR a.alert_type = $4) AND ($5::text[] IS NULL OR a.severity = ANY ($5)) AND $6::boolean IS DISTINCT FROM true`;
 
 // The page after $7 to $11: time, sensor, type, key, episode. $12 is its size.
@@ -58,8 +68,8 @@ const after = (time: string, sensorId: string, key: string): string =>
   `($7::timestamptz IS NULL OR ${time} <= $7 AND (${time} < $7 OR (${sensorId}, a.alert_type, ${key}, coalesce(a.alert_id::text, ''))
     > ($8::int, $9::text, $10::text, $11::text)))`;
 
-const pageSql = (rows: string, systemRows: string): string => `
-(${EPISODES} WHERE ${rows} AND ${NEWEST} AND ${WANTED} AND ${after('a.time', 'a.sensor_id', `coalesce(s.key, '#' || a.sensor_id)`)}
+const pageSql = (rows: string, among: string, systemRows: string): string => `
+(${episodesSql(columnsOf(PRESENT))} WHERE ${rows} AND ${newest(among)} AND ${wantedWhere(PRESENT.severity)} AND ${after('a.time', 'a.sensor_id', `coalesce(s.key, '#' || a.sensor_id)`)}
 ORDER BY ${ORDER} LIMIT $12)
 UNION ALL
 (${SYSTEM_EPISODES} WHERE ${systemRows} AND ${SYSTEM_WANTED} AND ${after('a.started_at', '0', 'a.subject')}
@@ -67,13 +77,21 @@ ORDER BY ${ORDER} LIMIT $12)
 ORDER BY ${ORDER} LIMIT $12`;
 
 /** Firing now. Not bounded in time: an alert may be open for months. The partial index of open rows bounds it instead. */
-export const openEpisodesSql = pageSql('a.resolved_at IS NULL', 'a.resolved_at IS NULL');
+export const openEpisodesSql = pageSql(
+  'a.resolved_at IS NULL',
+  'b.resolved_at IS NULL',
+  'a.resolved_at IS NULL',
+);
 
-const FIRED =
-  'a.time >= $13::timestamptz AND a.time < $14::timestamptz AND ($15::boolean OR a.resolved_at IS NOT NULL)';
+const IN_RANGE = 'a.time >= $13::timestamptz AND a.time < $14::timestamptz';
+const FIRED = `${IN_RANGE} AND ($15::boolean OR a.resolved_at IS NOT NULL)`;
 
-/** Fired in [$13, $14): all, or only those that are resolved. */
-export const pastEpisodesSql = pageSql(FIRED, FIRED.replaceAll('a.time', 'a.started_at'));
+/** Fired, or rose to a higher severity, in [$13, $14): all, or only those that are resolved. */
+export const pastEpisodesSql = pageSql(
+  FIRED,
+  IN_RANGE.replaceAll('a.time', 'b.time'),
+  FIRED.replaceAll('a.time', 'a.started_at'),
+);
 
 // Of a breach that has not fired yet only the state is known.
 /** Breaches that have not lasted long enough to fire, the newest first. */
@@ -86,11 +104,10 @@ SELECT a.began AS time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sens
   '' AS episode, a.state, NULL::text AS "deferredBy", NULL::float8 AS "peakSoFar"
 FROM (SELECT *, NULL::timestamptz AS acked_at, NULL::timestamptz AS acked_until, NULL::timestamptz AS resolved_at, coalesce(since, last_event_at) AS began FROM alert_state WHERE state = 'pending') a
 LEFT JOIN sensors s ON s.id = a.sensor_id
-WHERE ${WANTED} ORDER BY a.began DESC, a.sensor_id, a.alert_type LIMIT $7`;
+WHERE ${wantedWhere('a.severity')} ORDER BY a.began DESC, a.sensor_id, a.alert_type LIMIT $7`;
 
-export interface EpisodeFilter {
-  readonly sensor?: string | undefined;
-  readonly location?: string | undefined;
+export interface EpisodeFilter extends Selection {
+  /** Of the sensor. */
   readonly type?: string | undefined;
   readonly alertType?: string | undefined;
   readonly severity?: readonly Severity[] | undefined;
@@ -106,10 +123,19 @@ export type EpisodeCursor = readonly [
   alertId: string,
 ];
 
-export interface EpisodePage extends EpisodeFilter {
-  readonly after: EpisodeCursor | undefined;
-  readonly limit: number;
-}
+/** `open`: firing now, whenever it began; `pending`: not firing yet; `resolved` and `all`: of those that fired in the range. */
+export const LISTED_STATES = ['open', 'pending', 'resolved', 'all'] as const;
+export type ListedState = (typeof LISTED_STATES)[number];
+
+export type EpisodeQuery = EpisodeFilter &
+  Limited & { readonly after?: EpisodeCursor | undefined } & (
+    | { readonly state: 'open' | 'pending' }
+    | {
+        readonly state: ListedState;
+        /** Of `resolved` and `all`. */
+        readonly range: () => TimeRange;
+      }
+  );
 
 export const cursorOf = ({ at, sensorId, alertType, sensor, alertId }: EpisodeRow): EpisodeCursor => [
   at,
@@ -119,61 +145,77 @@ export const cursorOf = ({ at, sensorId, alertType, sensor, alertId }: EpisodeRo
   alertId ?? '',
 ];
 
-const wanted = ({ sensor, location, type, alertType, severity, acked }: EpisodeFilter): unknown[] => [
-  sensor ?? null,
-  location ?? null,
+const wanted = ({ type, alertType, severity, acked, ...selection }: EpisodeFilter): unknown[] => [
+  ...selected(selection),
   type ?? null,
   alertType ?? null,
   severity ?? null,
   acked ?? null,
 ];
 
-const paged = (page: EpisodePage): unknown[] => [
-  ...wanted(page),
-  ...(page.after ?? [null, null, null, null, null]),
-  page.limit,
-];
-
-/** Episodes that are open, the newest first. */
-export async function openEpisodes(db: Db, page: EpisodePage): Promise<readonly EpisodeRow[]> {
-  return (await db.query<EpisodeRow>(openEpisodesSql, paged(page))).rows;
+/** Episodes, the newest first. Pending ones are few, and gone within minutes: one page has them all. */
+export async function listEpisodes(db: Db, query: EpisodeQuery): Promise<readonly EpisodeRow[]> {
+  const { state, after: last = [null, null, null, null, null], limit } = query;
+  const read = async (text: string, values: unknown[]) => (await db.query<EpisodeRow>(text, values)).rows;
+  if (state === 'pending') return query.acked === true ? [] : read(pendingSql, [...wanted(query), limit]);
+  const page = [...wanted(query), ...last, limit];
+  if (state === 'open' || !('range' in query)) return read(openEpisodesSql, page);
+  const { from, to } = query.range();
+  return read(pastEpisodesSql, [...page, from, to, state === 'all']);
 }
 
-/** Episodes that fired in a range, the newest first. */
-export async function pastEpisodes(
+export const idsBetweenSql = `
+SELECT alert_id AS id FROM sensor_alerts WHERE alert_id BETWEEN $1::uuid AND $2::uuid
+UNION SELECT alert_id FROM system_alerts WHERE alert_id BETWEEN $1::uuid AND $2::uuid LIMIT 3`;
+
+/** Ids of episodes that begin like this: 1 to 32 hexadecimal digits, with or without dashes. Three at most. */
+export async function idsBeginningWith(db: Db, beginning: string): Promise<readonly string[]> {
+  const digits = beginning.replaceAll('-', '').toLowerCase();
+  const { rows } = await db.query<{ id: string }>(idsBetweenSql, [
+    digits.padEnd(32, '0'),
+    digits.padEnd(32, 'f'),
+  ]);
+  return rows.map(({ id }) => id);
+}
+
+export const newestOfSql = `
+SELECT a.alert_id AS id FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id
+WHERE s.key = $1 AND a.alert_type = $2 AND a.alert_id IS NOT NULL ORDER BY a.time DESC LIMIT 1`;
+
+/** The newest episode of a sensor and type. */
+export async function newestEpisodeOf(
   db: Db,
-  page: EpisodePage & TimeRange & { readonly resolvedOnly: boolean },
-): Promise<readonly EpisodeRow[]> {
-  const values = [...paged(page), page.from, page.to, !page.resolvedOnly];
-  return (await db.query<EpisodeRow>(pastEpisodesSql, values)).rows;
+  { sensor, alertType }: { readonly sensor: string; readonly alertType: string },
+): Promise<string | undefined> {
+  return (await db.query<{ id: string }>(newestOfSql, [sensor, alertType])).rows[0]?.id;
 }
 
-export async function pendingEpisodes(
-  db: Db,
-  query: EpisodeFilter & { readonly limit: number },
-): Promise<readonly EpisodeRow[]> {
-  if (query.acked === true) return [];
-  return (await db.query<EpisodeRow>(pendingSql, [...wanted(query), query.limit])).rows;
-}
-
-/** Every row of an episode, oldest first: one for each severity. */
+/** Every row of an episode, oldest first: one for each rise of its severity. */
 export const episodeSql = `
-(${EPISODES} WHERE a.alert_id = $1::uuid) UNION ALL (${SYSTEM_EPISODES} WHERE a.alert_id = $1::uuid) ORDER BY time`;
+(${episodesSql(`${columnsOf()}, st.severity AS "presentSeverity", st.threshold AS "presentThreshold"`)} WHERE a.alert_id = $1::uuid)
+UNION ALL
+(SELECT ${SYSTEM_COLUMNS}, NULL::text, NULL::float8, ${SYSTEM_FURTHER}, ${SYSTEM_STATE} FROM system_alerts a WHERE a.alert_id = $1::uuid)
+ORDER BY time`;
+
+interface RecordRow extends EpisodeRow {
+  readonly presentSeverity: string | null;
+  readonly presentThreshold: number | null;
+}
 
 /** What was notified of an episode, in order. */
 export const notificationsSql = `
 SELECT seq, event, created_at AS "createdAt", payload ->> 'severity' AS severity, payload ->> 'message' AS message,
   (payload ->> 'value')::float8 AS value, (payload ->> 'eventTimeMs')::float8 AS "eventTimeMs",
-  payload -> 'labels' AS labels
+  payload -> 'labels' AS labels, payload ->> 'runbook' AS runbook
 FROM alert_outbox WHERE alert_id = $1::uuid ORDER BY seq LIMIT 1000`;
 
 export const deliveriesSql = `
-SELECT sink, event, created_at AS "queuedAt", done_at AS "doneAt", outcome, origin, CASE WHEN held THEN due_at END AS "heldUntil"
+SELECT sink, event, created_at AS "queuedAt", done_at AS "doneAt", outcome, origin, step, CASE WHEN held THEN due_at END AS "heldUntil"
 FROM alert_deliveries WHERE alert_id = $1::uuid ORDER BY id LIMIT 1000`;
 
 /** What operators asked for and got. */
 export const actionsSql = `
-SELECT kind, asked_by AS by, comment, coalesce(applied_at, created_at) AS at
+SELECT kind, asked_by AS by, comment, coalesce(applied_at, created_at) AS at, ends_at AS "endsAt"
 FROM alert_commands WHERE alert_id = $1::uuid AND outcome = 'done' ORDER BY id LIMIT 100`;
 
 const activeSilencesSql = `
@@ -190,6 +232,7 @@ export interface NotificationRow {
   readonly eventTimeMs: number | null;
   /** Those of the rule. */
   readonly labels: Readonly<Record<string, string>> | null;
+  readonly runbook: string | null;
 }
 
 export interface DeliveryRow {
@@ -201,6 +244,8 @@ export interface DeliveryRow {
   readonly outcome: string | null;
   /** Why it was made later than its notification: mute, escalation, reminder. */
   readonly origin: string | null;
+  /** Above 0: an escalation, in seconds after the firing; below: the number of a reminder. */
+  readonly step: number;
   /** It is decided then. */
   readonly heldUntil: Date | null;
 }
@@ -210,6 +255,8 @@ export interface ActionRow {
   readonly by: string;
   readonly comment: string;
   readonly at: Date;
+  /** Of an acknowledgement; null: with the alert. */
+  readonly endsAt: Date | null;
 }
 
 export interface ActiveSilence {
@@ -222,6 +269,9 @@ export interface ActiveSilence {
 
 /** Everything that is known of one episode. */
 export interface EpisodeRecord {
+  /** As it is listed. */
+  readonly episode: EpisodeRow;
+  /** Its rises, each with the severity and the limit of that time. */
   readonly rows: readonly [EpisodeRow, ...EpisodeRow[]];
   /** Those that are kept: as long as it is open, and a week longer. */
   readonly notifications: readonly NotificationRow[];
@@ -231,9 +281,16 @@ export interface EpisodeRecord {
 
 /** Undefined for an unknown episode. */
 export async function episodeRecord(db: Db, alertId: string): Promise<EpisodeRecord | undefined> {
-  const [first, ...others] = (await db.query<EpisodeRow>(episodeSql, [alertId])).rows;
+  const [first, ...others] = (await db.query<RecordRow>(episodeSql, [alertId])).rows;
   if (first === undefined) return undefined;
+  const last = others.at(-1) ?? first;
+  const { presentSeverity, presentThreshold } = last;
   return {
+    episode: {
+      ...last,
+      severity: presentSeverity ?? last.severity,
+      threshold: presentThreshold ?? last.threshold,
+    },
     rows: [first, ...others],
     notifications: (await db.query<NotificationRow>(notificationsSql, [alertId])).rows,
     deliveries: (await db.query<DeliveryRow>(deliveriesSql, [alertId])).rows,
@@ -241,10 +298,38 @@ export async function episodeRecord(db: Db, alertId: string): Promise<EpisodeRec
   };
 }
 
-/** Silences that are in effect. */
-export async function activeSilences(db: Db): Promise<readonly ActiveSilence[]> {
-  return (await db.query<ActiveSilence>(activeSilencesSql, [])).rows;
+/** Silences in effect that match an episode. */
+export async function silencesOf(
+  db: Db,
+  { episode: row, notifications }: EpisodeRecord,
+): Promise<readonly ActiveSilence[]> {
+  if (row.system || row.resolvedAt !== null) return [];
+  const labels: AlertLabels = {
+    sensor: { id: row.sensorId, key: row.sensor, type: row.type, location: row.location, tags: row.tags },
+    metric: metricAndKind(row).metric,
+    alertType: row.alertType,
+    severity: severityOf(row.severity),
+    labels: notifications.at(-1)?.labels ?? null,
+  };
+  const active = (await db.query<ActiveSilence>(activeSilencesSql, [])).rows;
+  return active.filter(({ matchers }) => matches(matchers, labels));
 }
+
+const NO_KEY = { metric: '', kind: '' } as const;
+
+/** What an episode is about. A row of an operator's own INSERT has only its type. */
+export function metricAndKind(row: Pick<EpisodeRow, 'system' | 'metric' | 'kind' | 'alertType'>): {
+  readonly metric: string;
+  readonly kind: string;
+} {
+  if (row.system) return NO_KEY;
+  const { metric, kind, alertType } = row;
+  return metric === null || kind === null ? keyOfType(alertType) : { metric, kind };
+}
+
+/** A column of text: an operator's own INSERT may hold anything. */
+export const severityOf = (text: string): Severity =>
+  SEVERITIES.find((severity) => severity === text) ?? 'warning';
 
 /** The open alerts in figures. */
 export const alertCountsSql = `

@@ -10,21 +10,14 @@ import { sensorsWhere } from './readings.ts';
 export const IS_ACKED =
   '(a.acked_at IS NOT NULL AND (a.acked_until IS NULL OR a.resolved_at IS NOT NULL OR a.acked_until > now()))';
 
-export const COLUMNS = `
+/** Severity and limit are those of the crossing of each row, unless an expression takes their place. */
+export const columnsOf = ({ severity = 'a.severity', threshold = 'a.threshold' } = {}): string => `
   a.time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS sensor, s.location,
-  a.alert_type AS "alertType", a.severity, a.message, a.value, a.threshold, a.alert_id AS "alertId",
+  a.alert_type AS "alertType", ${severity} AS severity, a.message, a.value, ${threshold} AS threshold, a.alert_id AS "alertId",
   a.started_at AS "startedAt", a.resolved_at AS "resolvedAt", a.resolved_value AS "resolvedValue",
   a.resolve_reason AS "resolveReason", a.peak_value AS "peakValue",
   CASE WHEN ${IS_ACKED} THEN a.acked_at END AS "ackedAt", CASE WHEN ${IS_ACKED} THEN a.acked_by END AS "ackedBy",
   CASE WHEN ${IS_ACKED} THEN a.acked_until END AS "ackedUntil", a.suppressed`;
-
-/** With its current state, which the rows do not show: an unresolved alert may be latched, or silenced. */
-export const LISTED = `
-SELECT ${COLUMNS}, CASE WHEN a.resolved_at IS NULL THEN coalesce(st.state, 'firing') ELSE 'resolved' END AS state,
-  st.detail ->> 'deferred' AS "deferredBy"
-FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
-LEFT JOIN alert_state st ON a.resolved_at IS NULL AND st.sensor_id = a.sensor_id AND st.metric = a.metric
-  AND st.alert_id = a.alert_id`;
 
 /** The same columns of alerts of the system: the subject takes the place of the sensor, without a location. */
 export const SYSTEM_COLUMNS = `
@@ -34,24 +27,8 @@ export const SYSTEM_COLUMNS = `
   CASE WHEN a.resolved_at IS NOT NULL THEN 'value' END AS "resolveReason", NULL::float8 AS "peakValue",
   NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::timestamptz AS "ackedUntil", NULL::text AS suppressed`;
 
-/** With their state: they are never silenced or latched. */
-export const SYSTEM_LISTED = `
-SELECT ${SYSTEM_COLUMNS}, CASE WHEN a.resolved_at IS NULL THEN 'firing' ELSE 'resolved' END AS state,
-  NULL::text AS "deferredBy"
-FROM system_alerts a`;
-
 export const systemWhere = (sensor: string, location: string): string =>
   `(${sensor}::text[] IS NULL OR a.subject = ANY (${sensor})) AND ${location}::text IS NULL`;
-
-// A row of an operator's own INSERT may name a sensor that is not registered: it is shown anyway.
-export const alertsSql = `(${LISTED}
-WHERE a.time >= $1::timestamptz AND a.time < $2::timestamptz AND ${sensorsWhere('$3', '$4')}
-ORDER BY a.time DESC, a.sensor_id, a.alert_type LIMIT $5)
-UNION ALL
-(${SYSTEM_LISTED}
-WHERE a.started_at >= $1::timestamptz AND a.started_at < $2::timestamptz AND ${systemWhere('$3', '$4')}
-ORDER BY a.started_at DESC LIMIT $5)
-ORDER BY time DESC, "sensorId", "alertType" LIMIT $5`;
 
 export interface AlertListRow {
   /** Event time at which it fired, or rose to a higher severity. */
@@ -79,35 +56,6 @@ export interface AlertListRow {
   readonly ackedUntil: Date | null;
   /** Why no notification was sent when it was raised. */
   readonly suppressed: string | null;
-}
-
-export interface ListedAlert extends AlertListRow {
-  readonly state: string;
-  /** The current reason for suppressed notifications. */
-  readonly deferredBy: string | null;
-}
-
-/** Alerts that fired in the range, newest first. */
-export async function listAlerts(
-  db: Db,
-  query: TimeRange & Selection & Limited,
-): Promise<readonly ListedAlert[]> {
-  const values = [query.from, query.to, ...selected(query), query.limit];
-  return (await db.query<ListedAlert>(alertsSql, values)).rows;
-}
-
-// No time bound: an alert may be open for months. The partial index of open rows and the limit bound it instead.
-export const openAlertsSql = `(${LISTED}
-WHERE a.resolved_at IS NULL AND ${sensorsWhere('$1', '$2')}
-ORDER BY a.time DESC, a.sensor_id, a.alert_type LIMIT $3)
-UNION ALL
-(${SYSTEM_LISTED} WHERE a.resolved_at IS NULL AND ${systemWhere('$1', '$2')}
-ORDER BY a.started_at DESC LIMIT $3)
-ORDER BY time DESC, "sensorId", "alertType" LIMIT $3`;
-
-/** Alerts that are firing now, newest first. */
-export async function openAlerts(db: Db, query: Selection & Limited): Promise<readonly ListedAlert[]> {
-  return (await db.query<ListedAlert>(openAlertsSql, [...selected(query), query.limit])).rows;
 }
 
 export const openAlertLabelsSql = `
@@ -148,7 +96,7 @@ export async function countMatches(
 }
 
 const WATCHED = `
-SELECT ${COLUMNS}
+SELECT ${columnsOf()}
 FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
 WHERE ${sensorsWhere('$2', '$3')}`;
 

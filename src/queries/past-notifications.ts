@@ -1,5 +1,5 @@
 import type { AlertChange, ResolveReason, Severity, Side } from '../core/alert/model.ts';
-import { isAlertChange } from '../core/alert/model.ts';
+import { isAlertChange, OF_NO_END } from '../core/alert/model.ts';
 import type { SensorFactsOf } from '../core/notify/delivery.ts';
 import type { Db } from './db.ts';
 
@@ -97,14 +97,7 @@ function ofRow(alertId: string, row: AlertRow, first: AlertRow, index: number): 
     ...(metric === null || kind === null ? {} : { metric, kind, ...(side === null ? {} : { side }) }),
     ...{ severity: row.severity, message: row.message ?? '', value: row.value, threshold: row.threshold },
     ...{ eventTimeMs: row.timeMs, startedAtMs: first.startedAtMs ?? first.timeMs, firedAtMs: first.timeMs },
-    ...{
-      durationS: null,
-      peakValue: null,
-      runbook: null,
-      reason: null,
-      resolvedValue: null,
-      backfilled: false,
-    },
+    ...OF_NO_END,
     facts: { name, location },
   };
 }

@@ -1,6 +1,14 @@
 import { isCoreMetric } from '../core/ingest/copy-binary.ts';
 import type { CoreMetric, Millis } from '../core/reading.ts';
-import type { SeriesPlan } from '../core/series-plan.ts';
+import {
+  MOST_BUCKETS,
+  type MetricRetention,
+  type Retention,
+  type SeriesPlan,
+  type SeriesRange,
+  planSeries,
+  shortestOf,
+} from '../core/series-plan.ts';
 import type { Db } from './db.ts';
 import { WITHOUT_EXTREMES, aggregateColumn } from './statistics.ts';
 
@@ -140,6 +148,47 @@ export async function hasAtMost(
   for (const [text, bound] of counts)
     if (((await db.query<{ rows: number }>(text, [...bound])).rows[0]?.rows ?? 0) > most) return false;
   return true;
+}
+
+/** Series of some metrics of a sensor, as its readers get them. */
+export interface ChosenSeries {
+  /** `stepMs` 0: each value as it was measured. */
+  readonly plan: SeriesPlan;
+  /** Only metrics that have a value. */
+  readonly columns: AsyncGenerator<SeriesColumns>;
+}
+
+/** Buckets, or, where no step is given and no more readings than points are there, each reading. */
+export async function chooseSeries(
+  db: Db,
+  sensorId: number,
+  metrics: readonly string[],
+  { range, retention, nowMs }: { range: SeriesRange; retention: MetricRetention; nowMs: Millis },
+): Promise<ChosenSeries> {
+  const planned = planSeries(range, retentionOf(metrics, retention), nowMs);
+  const isExact =
+    range.stepMs === undefined &&
+    planned.source === 'raw' &&
+    (await hasAtMost(db, sensorId, metrics, range, Math.min(range.points, MOST_BUCKETS)));
+  const plan = isExact ? { ...planned, fromMs: range.fromMs, stepMs: 0 } : planned;
+  return { plan, columns: columnsIn(db, sensorId, metrics, plan) };
+}
+
+/** One answer has one source for all of its metrics. */
+const retentionOf = (metrics: readonly string[], { columns, further }: MetricRetention): Retention =>
+  shortestOf([
+    ...(metrics.every((metric) => !isCoreMetric(metric)) ? [] : [columns]),
+    ...(metrics.every(isCoreMetric) ? [] : [further]),
+  ]);
+
+async function* columnsIn(
+  db: Db,
+  sensorId: number,
+  metrics: readonly string[],
+  plan: SeriesPlan,
+): AsyncGenerator<SeriesColumns> {
+  const read = plan.stepMs > 0 ? bucketedSeries : exactSeries;
+  for await (const series of read(db, sensorId, metrics, plan)) if (series.time.length > 0) yield series;
 }
 
 /** Each value as it was measured, one metric after the other: those with a column of their own are read together. Bounded by `hasAtMost`. */

@@ -9,6 +9,8 @@ export interface LoggerOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   /** `pretty` for a terminal, `json` for everything else. */
   readonly format: 'json' | 'pretty';
+  /** The text of a line that `pretty` would spread over many, with its line feed; undefined: as any other. */
+  readonly shortLine?: ((fields: LogFields) => string | undefined) | undefined;
   /** Once for each line that is lost because the target of the log does not accept it. */
   readonly onDrop?: () => void;
 }
@@ -24,8 +26,8 @@ export const errorFields = (error: unknown): unknown =>
   error instanceof Error ? { ...stdSerializers.err(error), message: error.message } : error;
 
 /** Logs to standard error, without ever waiting for its reader. */
-export function createLogger({ level, format, onDrop }: LoggerOptions): Logger {
-  const shown = format === 'pretty' ? forPeople() : printableJson;
+export function createLogger({ level, format, shortLine, onDrop }: LoggerOptions): Logger {
+  const shown = format === 'pretty' ? forPeople(shortLine) : printableJson;
   const gapLine = (dropped: number) =>
     shown(
       `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), dropped, msg: 'log lines dropped: the log target did not accept them' })}\n`,
@@ -83,10 +85,13 @@ class FieldLogger implements Logger {
 }
 
 /** One readable entry; whatever came from the network stands in it as text, whichever terminal shows it. */
-function forPeople(): (line: string) => string {
+function forPeople(shortLine: LoggerOptions['shortLine']): (line: string) => string {
   const library = loadLibrary('pino-pretty') as { readonly prettyFactory: typeof prettyFactory };
   const pretty = library.prettyFactory({ translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' });
-  return (line) => pretty(shownValue(JSON.parse(line)));
+  return (line) => {
+    const fields = JSON.parse(line) as LogFields;
+    return shortLine?.(fields) ?? pretty(shownValue(fields));
+  };
 }
 
 /** A stack keeps its lines; they are indented, so none of them passes for an entry. */

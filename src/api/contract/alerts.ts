@@ -1,4 +1,5 @@
 import * as z from '../../core/schema/zod.ts';
+import { EPISODE_STEPS } from '../../core/alert/episode-steps.ts';
 import { SEVERITIES } from '../../core/alert/model.ts';
 import {
   flag,
@@ -36,11 +37,13 @@ export const alertSchema = z
       .nullable()
       .describe('metric that it is about; null: the sensor or the system as a whole'),
     unit: z.string().nullable().describe('unit of value, threshold and peak: °C, °C/min, s; null: none'),
-    severity: severity.describe('the most urgent severity that it reached: info, warning or critical'),
+    severity: severity.describe(
+      'info, warning or critical: of an open one the present severity, of an ended one the most urgent that it reached',
+    ),
     state: z.enum(ALERT_STATES).describe('pending: crossed, but not long enough to fire'),
     message: z.string().nullable().describe('the alert as a sentence; null: the row has none'),
     value: value('value at which it fired').nullable(),
-    threshold: value('the limit').nullable(),
+    threshold: value('the limit of that severity').nullable(),
     peakValue: value('the furthest value since it fired').nullable(),
     time: time('when it fired or rose to its severity; of a pending one when the breach began'),
     startedAt: time('the first breaching reading').nullable(),
@@ -81,7 +84,7 @@ export const alertsQuery = z.strictObject({
     .describe('open: firing now, whenever it began; pending: not firing yet; resolved and all: of the range'),
   from: moment('start of the range, of resolved and all').default('7d'),
   to: moment('end of the range, not included; without it: now').optional(),
-  sensor: z.string().max(1024).optional().describe('only of the sensor with this key'),
+  sensor: several(z.string().max(1024), 100, 'only of the sensor with this key; may be given several times'),
   location: z.string().max(1024).optional().describe('only of sensors of this location'),
   type: z.string().max(1024).optional().describe('only of sensors of this type'),
   alertType: z.string().max(1024).optional().describe('only of this type, such as temperature_high'),
@@ -93,27 +96,18 @@ export type AlertsQuery = z.input<typeof alertsQuery>;
 
 export const alertParams = z.strictObject({ alertId: z.uuid().describe('the episode') });
 
-export const TRANSITIONS = [
-  'started',
-  'firing',
-  'escalated',
-  'deescalated',
-  'reminder',
-  'flapping_start',
-  'flapping_end',
-  'acked',
-  'resolved',
-] as const;
-
 export const transitionSchema = z
   .object({
     at: time('when'),
-    event: z.enum(TRANSITIONS).describe('what happened; started: the first breaching reading'),
+    event: z.enum(EPISODE_STEPS).describe('what happened; started: the first breaching reading'),
     severity: severity.nullable().describe('the severity from then on; null: unchanged'),
     value: value('the value at that time').nullable(),
     message: z.string().nullable().describe('the notification as a sentence; null: there was none'),
     by: z.string().nullable().describe('who did it; null: the daemon'),
     comment: z.string().nullable().describe('why they did it; null: nothing was said'),
+    until: time('when the acknowledgement ends')
+      .nullable()
+      .describe('when the acknowledgement ends; null: with the alert, or it is none'),
   })
   .meta({ id: 'Transition', description: 'A step in the course of an alert' });
 export type Transition = z.output<typeof transitionSchema>;

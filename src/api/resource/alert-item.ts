@@ -1,13 +1,11 @@
-import { keyOfType } from '../../core/alert/engine/alert-key.ts';
-import { SEVERITIES, type Severity } from '../../core/alert/model.ts';
 import { alertUnit } from '../../core/metric-unit.ts';
-import type { EpisodeRow } from '../../queries/alert-episodes.ts';
+import { type EpisodeRow, metricAndKind, severityOf } from '../../queries/alert-episodes.ts';
 import { ALERT_STATES, type Alert, type AlertState } from '../contract/alerts.ts';
 import { finite, iso, isoOrNull } from './values.ts';
 
 /** An episode as the API shows it. */
 export function alertItem(row: EpisodeRow, nowMs: number): Alert {
-  const { metric, kind } = row.system ? NO_KEY : keyOf(row);
+  const { metric, kind } = metricAndKind(row);
   const startedMs = (row.startedAt ?? row.time).getTime();
   return {
     alertId: row.alertId,
@@ -40,13 +38,4 @@ export function alertItem(row: EpisodeRow, nowMs: number): Alert {
   };
 }
 
-const NO_KEY = { metric: '', kind: '' } as const;
-
-/** A row of an operator's own INSERT has only its type. */
-function keyOf({ metric, kind, alertType }: EpisodeRow): { readonly metric: string; readonly kind: string } {
-  return metric === null || kind === null ? keyOfType(alertType) : { metric, kind };
-}
-
-/** Columns of text: an operator's own INSERT may hold anything. */
-const severityOf = (text: string): Severity => SEVERITIES.find((severity) => severity === text) ?? 'warning';
 const stateOf = (text: string): AlertState => ALERT_STATES.find((state) => state === text) ?? 'firing';

@@ -1,30 +1,24 @@
 import { FieldwatchError } from '../../core/errors.ts';
-import { type AlertLabels, matches } from '../../core/alert/suppress/matcher.ts';
 import * as z from '../../core/schema/zod.ts';
+import { courseOf, curveOf } from '../../queries/alert-course.ts';
 import {
-  type EpisodeRecord,
-  type EpisodeRow,
-  activeSilences,
   cursorOf,
   episodeRecord,
-  openEpisodes,
-  pastEpisodes,
-  pendingEpisodes,
+  listEpisodes,
+  metricAndKind,
+  silencesOf,
 } from '../../queries/alert-episodes.ts';
-import type { Db } from '../../queries/db.ts';
 import {
-  type Alert,
   type AlertDetail,
   alertDetailSchema,
   alertListSchema,
   alertParams,
   alertsQuery,
 } from '../contract/alerts.ts';
-import { courseOf, curveOf } from './alert-course.ts';
 import { alertItem } from './alert-item.ts';
 import { pageOf, rangeOf, readCursor } from './paging.ts';
 import { resource } from './resource.ts';
-import { iso, isoOrNull } from './values.ts';
+import { finite, iso, isoOrNull } from './values.ts';
 
 const position = z.tuple([z.string().max(64), z.int(), z.string(), z.string(), z.string()]);
 
@@ -42,18 +36,11 @@ export const alerts = resource({
     const { state, from, to, cursor, limit, ...filter } = query;
     const nowMs = clock.nowMs();
     const after = readCursor(cursor, position);
-    const page = { ...filter, after, limit: limit + 1 };
-    const read = (): Promise<readonly EpisodeRow[]> => {
-      if (state === 'open') return openEpisodes(db, page);
-      // They are few, and gone within minutes: one page has them all.
-      if (state === 'pending') return pendingEpisodes(db, { ...filter, limit });
-      return pastEpisodes(db, {
-        ...page,
-        ...rangeOf({ from, to }, nowMs),
-        resolvedOnly: state === 'resolved',
-      });
-    };
-    const { rows, next } = pageOf(await read(), limit, cursorOf);
+    const range = () => rangeOf({ from, to }, nowMs);
+    // Pending ones are no pages.
+    const most = state === 'pending' ? limit : limit + 1;
+    const found = await listEpisodes(db, { ...filter, state, range, after, limit: most });
+    const { rows, next } = pageOf(found, limit, cursorOf);
     return { items: rows.map((row) => alertItem(row, nowMs)), next };
   },
 });
@@ -72,19 +59,25 @@ export const alert = resource({
     const record = await episodeRecord(db, params.alertId);
     if (record === undefined) throw unknownAlert(params.alertId);
     const nowMs = clock.nowMs();
-    const last = record.rows.at(-1) ?? record.rows[0];
-    const item = alertItem(last, nowMs);
+    const { episode } = record;
+    const curve = curveOf(record, metricAndKind(episode).metric, nowMs);
     return {
-      ...item,
-      transitions: courseOf(record),
+      ...alertItem(episode, nowMs),
+      transitions: courseOf(record).map(({ at, until, value, ...step }) => ({
+        ...step,
+        ...{ at: iso(at), until: isoOrNull(until), value: finite(value) },
+      })),
       deliveries: record.deliveries.map(({ sink, event, queuedAt, doneAt, outcome, origin, heldUntil }) => ({
         ...{ sink, event, outcome, origin },
         queuedAt: iso(queuedAt),
         heldUntil: isoOrNull(heldUntil),
         doneAt: isoOrNull(doneAt),
       })),
-      silences: item.resolvedAt === null && !item.system ? await silencesOf(db, record, item) : [],
-      curve: curveOf(record, item.metric, nowMs),
+      silences: (await silencesOf(db, record)).map(({ id, endsAt, by, comment }) => ({
+        ...{ id, by, comment },
+        endsAt: iso(endsAt),
+      })),
+      curve: curve && { metric: curve.metric, from: iso(curve.from), to: iso(curve.to) },
     };
   },
 });
@@ -95,22 +88,3 @@ export const unknownAlert = (alertId: string): FieldwatchError =>
     kind: 'data',
     remedy: 'GET /api/v1/alerts?state=all lists alerts; the retention policy drops old ones.',
   });
-
-async function silencesOf(
-  db: Db,
-  { rows, notifications }: EpisodeRecord,
-  item: Alert,
-): Promise<AlertDetail['silences']> {
-  const row = rows.at(-1) ?? rows[0];
-  const labels: AlertLabels = {
-    sensor: { id: row.sensorId, key: row.sensor, type: row.type, location: row.location, tags: row.tags },
-    metric: item.metric ?? '',
-    alertType: item.alertType,
-    severity: item.severity,
-    labels: notifications.at(-1)?.labels ?? null,
-  };
-  const active = await activeSilences(db);
-  return active
-    .filter(({ matchers }) => matches(matchers, labels))
-    .map(({ id, endsAt, by, comment }) => ({ id, by, comment, endsAt: iso(endsAt) }));
-}

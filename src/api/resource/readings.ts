@@ -1,17 +1,8 @@
-import { isCoreMetric } from '../../core/ingest/copy-binary.ts';
 import type * as z from '../../core/schema/zod.ts';
 import { metricUnit } from '../../core/metric-unit.ts';
-import {
-  MOST_BUCKETS,
-  type MetricRetention,
-  type Retention,
-  type SeriesPlan,
-  planSeries,
-  shortestOf,
-} from '../../core/series-plan.ts';
 import type { Db } from '../../queries/db.ts';
 import { latestValues } from '../../queries/latest-values.ts';
-import { type SeriesColumns, bucketedSeries, exactSeries, hasAtMost } from '../../queries/series.ts';
+import { type SeriesColumns, chooseSeries } from '../../queries/series.ts';
 import { keyParams } from '../contract/fields.ts';
 import { type MetricColumns, type Readings, readingsQuery, readingsSchema } from '../contract/readings.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -72,31 +63,21 @@ export async function requestedSeries(
   const stepMs = query.step === undefined ? undefined : Math.max(1, Math.round(query.step * 1000));
   const range = { fromMs: from.getTime(), toMs: to.getTime(), stepMs, points };
   const metrics = [...new Set(query.metric ?? (await newestMetrics(db, sensor, nowMs)))];
-  const plan = planSeries(range, retentionOf(metrics, daemon.retention()), nowMs);
-  const isExact =
-    stepMs === undefined &&
-    plan.source === 'raw' &&
-    (await hasAtMost(db, sensor.id, metrics, range, Math.min(points, MOST_BUCKETS)));
-  const shown: SeriesPlan = isExact ? { ...plan, fromMs: range.fromMs, stepMs: 0 } : plan;
+  const { plan, columns } = await chooseSeries(db, sensor.id, metrics, {
+    ...{ range, nowMs, retention: daemon.retention() },
+  });
   return {
     head: {
       sensor: sensor.key,
-      from: new Date(shown.fromMs).toISOString(),
+      from: new Date(plan.fromMs).toISOString(),
       to: to.toISOString(),
-      stepS: shown.stepMs / 1000,
-      source: shown.source,
+      stepS: plan.stepMs / 1000,
+      source: plan.source,
     },
-    buckets: isExact ? 0 : (metrics.length * (shown.toMs - shown.fromMs)) / Math.max(shown.stepMs, 1),
-    columns: columnsOf(db, sensor.id, metrics, shown),
+    buckets: plan.stepMs === 0 ? 0 : (metrics.length * (plan.toMs - plan.fromMs)) / plan.stepMs,
+    columns,
   };
 }
-
-/** One answer has one source for all of its metrics. */
-const retentionOf = (metrics: readonly string[], { columns, further }: MetricRetention): Retention =>
-  shortestOf([
-    ...(metrics.every((metric) => !isCoreMetric(metric)) ? [] : [columns]),
-    ...(metrics.every(isCoreMetric) ? [] : [further]),
-  ]);
 
 /** Those of its newest readings. */
 export async function newestMetrics(
@@ -107,16 +88,6 @@ export async function newestMetrics(
   const seen = { id: sensor.id, lastSeenMs: sensor.lastSeenMs ?? nowMs };
   const latest = (await latestValues(db, [seen], { nowMs, most: MOST_METRICS })).get(sensor.id) ?? [];
   return latest.map(({ metric }) => metric).slice(0, MOST_METRICS);
-}
-
-async function* columnsOf(
-  db: Db,
-  sensorId: number,
-  metrics: readonly string[],
-  plan: SeriesPlan,
-): AsyncGenerator<SeriesColumns> {
-  const read = plan.stepMs > 0 ? bucketedSeries : exactSeries;
-  for await (const series of read(db, sensorId, metrics, plan)) if (series.time.length > 0) yield series;
 }
 
 async function* written(columns: AsyncIterable<SeriesColumns>): AsyncGenerator<MetricColumns> {

@@ -2,7 +2,7 @@ import { onDelayUs } from '../../core/alert/rules/condition.ts';
 import type { AlertsConfig } from '../../core/alert/rules/config.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import { alertUnit } from '../../core/metric-unit.ts';
-import { openEpisodes, pendingEpisodes } from '../../queries/alert-episodes.ts';
+import { listEpisodes } from '../../queries/alert-episodes.ts';
 import { latestValues } from '../../queries/latest-values.ts';
 import type { IndexedSensor } from '../../queries/sensor-index.ts';
 import { furtherFacts } from '../../queries/sensors.ts';
@@ -35,8 +35,9 @@ export const sensor = resource({
     const seen = { id: found.id, lastSeenMs: found.lastSeenMs ?? nowMs };
     const latest = (await latestValues(db, [seen], { nowMs, most: MOST.metrics })).get(found.id) ?? [];
     const { aliases, firstSeen } = await furtherFacts(db, found.id);
-    const page = { sensor: found.key, after: undefined, limit: MOST.alerts };
-    const alerts = [...(await openEpisodes(db, page)), ...(await pendingEpisodes(db, page))];
+    const page = { sensor: found.key, limit: MOST.alerts };
+    const open = await listEpisodes(db, { ...page, state: 'open' });
+    const alerts = [...open, ...(await listEpisodes(db, { ...page, state: 'pending' }))];
     return {
       ...sensorItem(found, latest),
       aliases: [...aliases],

@@ -4,9 +4,8 @@ import type { Status } from '../../api/contract/status.ts';
 import { readDatabaseUrl } from '../../core/database-url.ts';
 import { effectiveConfig } from '../../core/ingest/compiled-route.ts';
 import { topicList } from '../../core/ingest/topic.ts';
-import { calendarMs } from '../../core/policy/interval.ts';
-import { declaredPolicy, planOf } from '../../core/policy/plan.ts';
-import type { MetricRetention } from '../../core/series-plan.ts';
+import { metricRetention } from '../../core/policy/metric-retention.ts';
+import { planOf } from '../../core/policy/plan.ts';
 import { Rate } from '../../lib/rate.ts';
 import type { SchedulerStatus } from '../../services/policy/scheduler.ts';
 import type { Context } from '../context.ts';
@@ -33,7 +32,7 @@ export function viewOf(context: ViewContext): DaemonView {
     silentRoutes: () => watchedRoutes.silent().map(({ name }) => name),
     clockOffS: () => (clockMonitor.correctionMs === undefined ? undefined : clockMonitor.correctionMs / 1000),
     policies: () => scheduler && policyStateOf(context, scheduler.status()),
-    retention: () => retentionOf(context),
+    retention: () => metricRetention(planOf(live.config.policies)),
     alertRules: () => live.config.alerts,
     plan: () => planOf(live.config.policies),
     routes: () => routesOf(context),
@@ -100,29 +99,6 @@ function spoolOf({ writer, spool, config }: ViewContext): Status['spool'] {
     limitBytes: config.spool.max_bytes,
     parked: health.parked,
     detail: health.trouble === undefined ? null : `${health.trouble.code}: ${health.trouble.message}`,
-  };
-}
-
-function retentionOf({ live }: ViewContext): MetricRetention {
-  const plan = planOf(live.config.policies);
-  const keptMs = (relation: string) => {
-    const policy = declaredPolicy(plan, relation, 'retention');
-    const age = policy?.config['drop_after'];
-    return policy === undefined || policy.paused !== undefined || age === undefined
-      ? undefined
-      : calendarMs(age);
-  };
-  return {
-    columns: {
-      raw: keptMs('sensor_readings'),
-      hourly: keptMs('sensor_hourly_agg'),
-      daily: keptMs('sensor_daily_agg'),
-    },
-    further: {
-      raw: keptMs('sensor_metrics'),
-      hourly: keptMs('sensor_metrics_hourly_agg'),
-      daily: keptMs('sensor_metrics_daily_agg'),
-    },
   };
 }
 

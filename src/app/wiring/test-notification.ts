@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { publishOnce } from '../../adapters/mqtt/publish-once.ts';
 import type { Config } from '../../config/schema/index.ts';
-import type { AlertNotification, Severity } from '../../core/alert/model.ts';
+import { type AlertNotification, OF_NO_END, type Severity } from '../../core/alert/model.ts';
 import { SinkError, sinkError } from '../../core/notify/sink-error.ts';
 import type { NotificationSink } from '../../ports/notification.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -69,11 +69,7 @@ function sampleOf(
     eventTimeMs: nowMs,
     startedAtMs: nowMs,
     firedAtMs: nowMs,
-    durationS: over ? 0 : null,
-    peakValue: over ? 1 : null,
-    runbook: null,
-    reason: over ? 'manual' : null,
-    resolvedValue: over ? 0 : null,
-    backfilled: false,
+    ...OF_NO_END,
+    ...(over ? { durationS: 0, peakValue: 1, reason: 'manual', resolvedValue: 0 } : {}),
   };
 }

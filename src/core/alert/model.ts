@@ -170,6 +170,16 @@ export interface AlertNotification {
   readonly logged?: true;
 }
 
+/** What a notification has that is neither of an end nor of an import, and whose rule has no runbook. */
+export const OF_NO_END = {
+  durationS: null,
+  peakValue: null,
+  runbook: null,
+  reason: null,
+  resolvedValue: null,
+  backfilled: false,
+} as const;
+
 /** The fencing tokens of an evaluation in a share group: its shards, each with the epoch under which it may write. */
 export interface ShardFence {
   readonly group: string;

@@ -1,4 +1,4 @@
-import { type AlertNotification, SEVERITIES, type Severity } from '../alert/model.ts';
+import { type AlertNotification, OF_NO_END, SEVERITIES, type Severity } from '../alert/model.ts';
 import type { Millis } from '../reading.ts';
 import { type Finding, isNote } from './finding.ts';
 
@@ -104,10 +104,9 @@ function notificationOf(
     ...{ alertId, seq, event, alertType, severity, startedAtMs },
     ...{ sensorId: NO_SENSOR, sensorKey: subject, eventTimeMs: atMs },
     message: over ? `${subject} is as it should be again` : alert.message,
-    ...{ value: null, threshold: null, resolvedValue: null, peakValue: null, runbook: null },
-    durationS: over ? (atMs - startedAtMs) / 1000 : null,
-    reason: over ? 'value' : null,
-    backfilled: false,
+    ...{ value: null, threshold: null },
+    ...OF_NO_END,
+    ...(over ? { durationS: (atMs - startedAtMs) / 1000, reason: 'value' } : {}),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { AlertNotification } from '../../core/alert/model.ts';
+import { type AlertNotification, OF_NO_END } from '../../core/alert/model.ts';
 import type { Silence } from '../../core/alert/suppress/silence.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Millis } from '../../core/reading.ts';
@@ -92,8 +92,8 @@ function lineOf(
       eventTimeMs,
       startedAtMs: startsMs,
     },
-    ...{ message: messageFor(silence, ended), value: null, threshold: null, resolvedValue: null },
-    ...{ peakValue: null, runbook: null, reason: null, backfilled: false },
+    ...OF_NO_END,
+    ...{ message: messageFor(silence, ended), value: null, threshold: null },
     durationS: ended ? Math.max(0, endsMs - startsMs) / 1000 : null,
     ackedBy: ended ? (endedBy ?? by) : by,
   };

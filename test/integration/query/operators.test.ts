@@ -4,7 +4,7 @@ import { TimescaleOperatorStore } from '../../../src/adapters/timescale/operator
 import { createPool } from '../../../src/adapters/timescale/pool.ts';
 import { alertsCommand } from '../../../src/cli/alerts.ts';
 import type { AlertRow, AlertStateRow } from '../../../src/core/alert/model.ts';
-import { runCli } from '../../support/cli.ts';
+import { runCli, startCli } from '../../support/cli.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
 import { START_US, type StoreFixture, batchOf, clear, openStore } from '../../support/store-fixtures.ts';
 
@@ -31,6 +31,7 @@ afterAll(async () => {
 
 const KEY = { metric: 'temperature', kind: 'threshold', side: 'high' } as const;
 const ID = '5f7c1f5e-8a75-5f1d-9d2e-0c5f5b1c9a01';
+const OTHER = '5f7c2f5e-8a75-5f1d-9d2e-0c5f5b1c9a02';
 const raised: AlertRow = {
   timeUs: START_US + 5, sensorId: 1, ...KEY, alertType: 'temperature_high', message: 'hot', value: 31, threshold: 30,
   alertId: ID, severity: 'warning', startedAtUs: START_US, ruleHash: 'h1', suppressed: 'silence',
@@ -132,6 +133,131 @@ describe('commands', () => {
       ...{ state: 'firing', acked_by: 'bob', suppressed: 'silence', deferred_by: 'silence' },
     });
   });
+});
+
+describe('an episode that escalated, was acknowledged and is silenced', () => {
+  const US = 1_000_000;
+  const critical: AlertRow = {
+    ...raised,
+    timeUs: raised.timeUs + 60 * US,
+    severity: 'critical',
+    value: 41,
+    threshold: 40,
+  };
+  const rose = {
+    ...firing,
+    severity: 'critical' as const,
+    threshold: 40,
+    seq: 2,
+    lastValue: 41,
+    peakValue: 41,
+  };
+  const list = async (...args: string[]) =>
+    (await alerts('list', '--since', '2020-01-01', '--json', ...args)).out.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>); // prettier-ignore
+
+  beforeEach(async () => {
+    await commit({ alerts: { raised: [raised, critical], states: [rose] } });
+    await commit({ alerts: { raised: [{ ...raised, sensorId: 2, alertId: OTHER }], states: [{ ...firing, sensorId: 2, alertId: OTHER }] } });
+    await pool.query(`INSERT INTO sensors (id, key, location, type) VALUES (2, 's2', 'hall', 'probe') ON CONFLICT (id) DO NOTHING`);
+  }); // prettier-ignore
+
+  const acked = {
+    acked: [ack('bob'), { ...ack('bob'), firedAtUs: critical.timeUs }],
+    states: [rose],
+  };
+
+  test('is one line, with its present severity and limit', async () => {
+    expect(await list('--sensor', 's1')).toMatchObject([
+      { alert_id: ID, sensor: 's1', severity: 'critical', threshold: 40, value: 41, peak_value: 41, kind: 'threshold' },
+    ]); // prettier-ignore
+    await commit({ alerts: { states: [{ ...firing, seq: 3 }] } });
+    expect(await list('--open', '--sensor', 's1')).toMatchObject([{ severity: 'warning', threshold: 30 }]);
+    expect(await list('--open', '--severity', 'critical')).toEqual([]);
+    expect((await alerts('list', '--open', '--sensor', 's1')).out.split('\n')[1]).toContain('5f7c1f5e');
+  });
+
+  test.each([
+    [['--severity', 'critical'], ['s1']],
+    [
+      ['--severity', 'critical', '--severity', 'warning'],
+      ['s1', 's2'],
+    ],
+    [['--location', 'hall'], ['s2']],
+    [['--type', 'probe'], ['s2']],
+    [['--alert-type', 'temperature_low'], []],
+    [
+      ['--alert-type', 'temperature_high', '--sensor', 's1', '--sensor', 's2'],
+      ['s1', 's2'],
+    ],
+    [['--state', 'resolved'], []],
+    [['--state', 'pending'], []],
+    [['--unacknowledged'], ['s1', 's2']],
+  ])('%j', async (args, keys) => {
+    expect((await list(...args)).map(({ sensor }) => sensor).sort()).toEqual(keys);
+  });
+
+  test('one that rose again after the range is listed as it was in it', async () => {
+    const until = new Date(raised.timeUs / 1000 + 30_000).toISOString();
+    expect(await list('--sensor', 's1', '--until', until)).toMatchObject([{ alert_id: ID, value: 31 }]);
+  });
+
+  test('acknowledged ones are left out on request', async () => {
+    await commit({ alerts: acked });
+    expect((await list('--unacknowledged')).map(({ sensor }) => sensor)).toEqual(['s2']);
+  });
+
+  test('is shown whole, by the first digits of its id or by sensor and type', async () => {
+    await commit({ alerts: acked });
+    await pool.query(
+      `INSERT INTO alert_commands (kind, sensor_id, alert_type, alert_id, asked_by, comment, ends_at, applied_at, outcome)
+       VALUES ('ack', 1, 'temperature_high', $1, 'bob', 'on my way', '2036-01-01', now(), 'done')`,
+      [ID],
+    );
+    await pool.query(
+      `INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, done_at, outcome, step, origin)
+       VALUES ($1, 1, 'phone', 'firing', 'temperature_high', now(), 'sent', 0, NULL),
+         ($1, 1, 'boss', 'firing', 'temperature_high', now(), 'refused', 900, 'escalation')`,
+      [ID],
+    );
+    await pool.query(
+      `INSERT INTO sensor_readings (time, sensor_id, temperature)
+       SELECT '2026-01-01'::timestamptz + n * INTERVAL '10 s', 1, 30 + n FROM generate_series(0, 9) n`,
+    );
+    for (const name of [['5f7c1'], ['s1', 'temperature_high']]) {
+      const { out } = await alerts('show', ...name);
+      expect(out).toContain('acknowledged          by bob  until 2036-01-01 00:00:00Z  "on my way"');
+      expect(out).toMatch(/boss +firing, escalation after 15m .*refused/);
+      expect(out).toMatch(/▲ .*escalated, critical/);
+      expect(out).toMatch(/^ *40 │.*╌$/m);
+      expect(out).toMatch(/[\u2801-\u28ff]/);
+    }
+    const document = JSON.parse((await alerts('show', ID, '--json')).out) as Record<string, unknown>;
+    expect(document).toMatchObject({ alert_id: ID, severity: 'critical', notifications: [{ sink: 'phone' }, { sink: 'boss' }] });
+  }); // prettier-ignore
+
+  test('what names no alert, and what names several, is an error', async () => {
+    await expect(alerts('show', 'ffff')).rejects.toMatchObject({ code: 'ALERT_UNKNOWN' });
+    await expect(alerts('show', '5f7c')).rejects.toMatchObject({ code: 'USAGE', message: expect.stringContaining(OTHER) }); // prettier-ignore
+    await expect(alerts('show', 's1')).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(alerts('show', 's1', 'humidity_high')).rejects.toMatchObject({ code: 'ALERT_UNKNOWN' });
+    await expect(alerts('ack', '5f7c', '--no-wait')).rejects.toMatchObject({ code: 'USAGE' });
+    expect((await alerts('ack', '5f7c1', '--no-wait')).code).toBe(0);
+  });
+
+  test('watched in a pipe, each change is a line; on a terminal the list is drawn anew', async () => {
+    const env = { FIELDWATCH_DATABASE_URL: db.url };
+    const watch = startCli(alertsCommand, ['list', '--open', '--watch'], { env });
+    await watch.printed('"sensor":"s2"');
+    await commit({ alerts: acked });
+    await watch.printed('"acked_by":"bob"');
+    watch.interrupt();
+    const { out, code } = await watch.done;
+    expect([out.trim().split('\n').length, code]).toEqual([3, 0]);
+    const drawn = startCli(alertsCommand, ['list', '--open', '--watch'], { env, isTTY: true });
+    await drawn.printed('acked, silence');
+    drawn.interrupt();
+    expect((await drawn.done).out).toContain('\u001b[H');
+  }); // prettier-ignore
 });
 
 describe('silences', () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { alertEpisodesSql as alertEpisodes, alertsSql as alerts } from '../../../src/queries/alerts.ts';
+import { pastEpisodesSql as listedAlerts } from '../../../src/queries/alert-episodes.ts';
+import { alertEpisodesSql as alertEpisodes } from '../../../src/queries/alerts.ts';
 import {
   anomaliesSql as anomalies,
   dailySql as daily,
@@ -127,7 +128,7 @@ test.each<[string, string, unknown[]]>([
   ['sensors', sensors, [FROM, null, null, null, null, 100]],
   ['readings in order', readingsInOrder, [FROM, TO, null, 100]],
   ['alert episodes', alertEpisodes, [FROM, TO, null, null, 100]],
-  ['alerts', alerts, [FROM, TO, null, null, 100]],
+  ['alerts', listedAlerts, [...Array<null>(11).fill(null), 100, FROM, TO, true]],
   ['dead letters', deadLetters, [FROM, TO, null, null, 100]],
 ])('%s reads the chunks of its range only', async (_, text, values) => {
   const count = await chunksRead(text, values);

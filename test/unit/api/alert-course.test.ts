@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { marginMs } from '../../../src/api/resource/alert-course.ts';
+import { marginMs } from '../../../src/queries/alert-course.ts';
 
 const MINUTE_MS = 60_000;
 

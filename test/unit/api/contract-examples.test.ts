@@ -208,7 +208,10 @@ test.each([
     {
       ...alert,
       transitions: [
-        { at, event: 'firing', severity: 'warning', value: 9.4, message: 'x', by: null, comment: null },
+        {
+          ...{ at, event: 'firing', severity: 'warning', value: 9.4, message: 'x', by: null, comment: null },
+          until: null,
+        },
       ],
       deliveries: [
         {

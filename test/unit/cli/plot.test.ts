@@ -67,4 +67,29 @@ describe('a curve', () => {
     expect(curveLines({ values: [5], from: '', to: '' }, 40)).toHaveLength(11);
     expect(curveLines({ values: [null], from: '', to: '' }, 40)).toEqual([]);
   });
+
+  test('with limits across it and marks below', () => {
+    const lines = curveLines(
+      {
+        values: [0, 10],
+        from: 'a',
+        to: 'b',
+        limits: [5],
+        marks: [
+          { at: 0, sign: '●' },
+          { at: 2, sign: '✓' },
+        ],
+      },
+      40,
+    );
+    expect(lines.map((line) => line.slice(0, 4))).toContain(' 5 │');
+    expect(lines.filter((line) => line.includes('╌'))).toHaveLength(1);
+    expect(lines.at(-2)).toMatch(/[●✓]/);
+    expect(lines).toHaveLength(12);
+  });
+
+  test('a limit that no value reaches is on the scale', () => {
+    const lines = curveLines({ values: [1, 2], from: '', to: '', limits: [20] }, 40);
+    expect(lines[0]).toMatch(/^20 │╌/);
+  });
 });

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { InvalidArgumentError } from 'commander';
 import { durationArgument, momentArgument, numeric, repeated } from '../../../src/cli/arguments.ts';
+import { formatShortTime } from '../../../src/cli/format.ts';
 import { jsonLine } from '../../../src/cli/rows.ts';
 import { type Column, cellText, csvCell, csvLines, tableLines } from '../../../src/cli/table.ts';
-import { createPaint } from '../../../src/cli/terminal.ts';
+import { createPaint, cutCells } from '../../../src/cli/terminal.ts';
 
 interface Row {
   readonly name: string | null;
@@ -27,6 +28,47 @@ describe('tables', () => {
       'bcdef  12.346',
       '-           -',
     ]);
+  });
+
+  test('columns that may leave do so where a terminal is too narrow, the least first', () => {
+    const columns: readonly Column<Row>[] = [
+      { title: 'a', value: () => 'xxxxxxxx', leaves: 2 },
+      { title: 'b', value: () => 'yyyyyyyy', leaves: 1 },
+      { title: 'c', value: () => 'zzzzzzzz' },
+    ];
+    const titles = (width: number) =>
+      tableLines(columns, [{ name: null, value: null }], createPaint(false), width)[0]?.split(/ +/);
+    expect([titles(28), titles(27), titles(17), titles(3)]).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'c'],
+      ['c'],
+      ['c'],
+    ]);
+  });
+
+  test('cells become narrow before a column leaves', () => {
+    const columns: readonly Column<Row>[] = [
+      { title: 'a', value: () => 'long text', narrow: () => 'short' },
+      { title: 'b', value: () => 'yyyy', leaves: 1 },
+    ];
+    const body = (width: number) =>
+      tableLines(columns, [{ name: null, value: null }], createPaint(false), width)[1];
+    expect([body(15), body(14), body(10)]).toEqual(['long text  yyyy', 'short  yyyy', 'short']);
+  });
+
+  test('a time in few cells', () => {
+    const nowMs = Date.UTC(2026, 1, 1, 12);
+    const short = (ms: number) => formatShortTime(new Date(ms), nowMs);
+    expect([short(nowMs - 1000), short(nowMs - 10 * 86_400_000), short(nowMs - 40 * 86_400_000)]).toEqual([
+      '11:59:59Z',
+      '01-22 12:00Z',
+      '2025-12-23',
+    ]);
+  });
+
+  test('a line that is cut keeps its colours whole', () => {
+    expect(cutCells(createPaint(true).red('abcdef'), 4)).toBe('\u001b[31mabc\u001b[39m…');
+    expect(cutCells('abcd', 4)).toBe('abcd');
   });
 
   test.each<[unknown, string]>([

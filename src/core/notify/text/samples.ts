@@ -1,4 +1,4 @@
-import type { AlertNotification } from '../../alert/model.ts';
+import { type AlertNotification, OF_NO_END } from '../../alert/model.ts';
 import type { Millis } from '../../reading.ts';
 import type { OutgoingNotification, RecentValues } from '../delivery.ts';
 
@@ -57,8 +57,8 @@ export function sampleNotifications(nowMs: Millis): readonly OutgoingNotificatio
       startedAtMs: nowMs,
       firedAtMs: nowMs,
     },
-    ...{ durationS: null, peakValue: null, runbook: 'https://wiki.example/freezer', reason: null },
-    ...{ resolvedValue: null, backfilled: false, facts: { name: 'Freezer 1', location: 'cold room' } },
+    ...OF_NO_END,
+    ...{ runbook: 'https://wiki.example/freezer', facts: { name: 'Freezer 1', location: 'cold room' } },
     ...each,
   }));
 }

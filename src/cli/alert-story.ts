@@ -1,0 +1,245 @@
+import { formatDuration } from '../core/duration.ts';
+import type { EpisodeStepName } from '../core/alert/episode-steps.ts';
+import { isOfSilence } from '../core/alert/engine/alert-key.ts';
+import { plainText } from '../core/printable.ts';
+import type { Millis } from '../core/reading.ts';
+import type { EpisodeStep } from '../queries/alert-course.ts';
+import {
+  type ActiveSilence,
+  type DeliveryRow,
+  type EpisodeRecord,
+  metricAndKind,
+  severityOf,
+} from '../queries/alert-episodes.ts';
+import type { SinkStatus } from '../queries/status.ts';
+import { type StatedUnit, crossingText, standing, valueText } from './episode-text.ts';
+import { formatSeconds, formatTime } from './format.ts';
+import { curveLines } from './plot.ts';
+import type { RouteOfDelivery } from './routes-of-deliveries.ts';
+import { type Column, tableLines } from './table.ts';
+import { type Paint, padCells, severityPaint, wrapWords } from './terminal.ts';
+
+/** Everything that is known of one episode. */
+export interface AlertStory {
+  readonly nowMs: Millis;
+  readonly record: EpisodeRecord;
+  readonly steps: readonly EpisodeStep[];
+  /** In effect now. */
+  readonly silences: readonly ActiveSilence[];
+  readonly stated: StatedUnit;
+  /** Undefined: it is about no metric, or no values are kept. */
+  readonly curve: Curve | undefined;
+  /** The sinks that its notifications went to. */
+  readonly sinks: readonly SinkStatus[];
+  readonly routes: RouteOfDelivery;
+}
+
+/** Values around an episode, evenly spaced. */
+export interface Curve {
+  readonly metric: string;
+  readonly from: Date;
+  readonly to: Date;
+  readonly values: readonly (number | null)[];
+}
+
+const SIGNS: Readonly<Record<EpisodeStepName, string>> = {
+  started: '○',
+  firing: '●',
+  escalated: '▲',
+  deescalated: '▽',
+  reminder: '·',
+  flapping_start: '≈',
+  flapping_end: '≈',
+  acked: '◇',
+  resolved: '✓',
+};
+
+const WORDS: Readonly<Record<EpisodeStepName, string>> = {
+  started: 'first breach',
+  firing: 'fired',
+  escalated: 'escalated',
+  deescalated: 'less severe',
+  reminder: 'reminder',
+  flapping_start: 'flapping',
+  flapping_end: 'steady again',
+  acked: 'acknowledged',
+  resolved: 'resolved',
+};
+
+/** The story of an alert as text of at most `width` cells a line, as far as names allow. */
+export function storyLines(story: AlertStory, paint: Paint, width: number): readonly string[] {
+  const sections = [
+    headLines(story, paint, width),
+    plotLines(story, width),
+    courseLines(story, paint, width),
+    deliveryLines(story, paint, width),
+    silenceLines(story, width),
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]));
+}
+
+function headLines({ record, nowMs, stated }: AlertStory, paint: Paint, width: number): readonly string[] {
+  const { episode: row, rows, notifications } = record;
+  const [first] = rows;
+  const resolved = row.resolvedAt !== null;
+  const color = resolved ? paint.green : severityPaint(paint, severityOf(row.severity));
+  const startedAt = first.startedAt ?? first.time;
+  const lastedS = ((row.resolvedAt?.getTime() ?? nowMs) - startedAt.getTime()) / 1000;
+  const peak = row.peakValue ?? row.peakSoFar;
+  const labels = notifications.at(-1)?.labels ?? {};
+  const facts: readonly (readonly [string, string | null])[] = [
+    ['id', row.alertId],
+    ['sensor', row.name === null ? row.sensor : `${row.sensor} (${row.name})`],
+    ['location', row.location],
+    ['type', row.type],
+    ['tags', row.tags.length === 0 ? null : row.tags.join(', ')],
+    ['value', row.value === null ? null : crossingText(row, stated)],
+    ['furthest', peak === null || isOfSilence(row.alertType) ? null : valueText(peak, row, stated)],
+    ['since', formatTime(startedAt)],
+    [resolved ? 'lasted' : 'lasts', formatSeconds(Math.max(0, lastedS))],
+    ['resolved', resolved ? `${formatTime(row.resolvedAt)}, ${row.resolveReason ?? ''}` : null],
+    ['not notified', row.deferredBy ?? row.suppressed],
+    ['runbook', notifications.findLast(({ runbook }) => runbook !== null)?.runbook ?? null],
+    [
+      'labels',
+      Object.entries(labels)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(', ') || null,
+    ],
+    ['notes', row.backfilled ? 'it was over before its readings arrived' : null],
+  ];
+  const title = `${SIGNS[resolved ? 'resolved' : 'firing']} ${row.severity} ${row.alertType}`;
+  return [
+    `${color(plainText(title))}  ${plainText(standing(row))}`,
+    ...(row.message === null ? [] : wrapWords(plainText(row.message), width)),
+    '',
+    ...facts.flatMap(([name, value]) =>
+      value === null ? [] : wrapWords(`${padCells(name, 13)} ${plainText(value)}`, width, ' '.repeat(14)),
+    ),
+  ];
+}
+
+/** Kinds whose limit is a value of the metric itself. */
+const ON_THE_CURVE: ReadonlySet<string> = new Set(['threshold', 'mean', 'anomaly']);
+
+function plotLines({ curve, record: { rows }, steps }: AlertStory, width: number): readonly string[] {
+  if (curve === undefined) return [];
+  const { metric, from, to, values } = curve;
+  const [first] = rows;
+  const limits = rows.flatMap(({ threshold }) => threshold ?? []);
+  const place = (at: Date) => (at.getTime() - from.getTime()) / (to.getTime() - from.getTime());
+  const marks = steps
+    .filter(({ event }) => event !== 'reminder')
+    .map(({ at, event }) => ({ at: place(at), sign: SIGNS[event] }));
+  const lines = curveLines(
+    {
+      ...{ values, marks, from: formatTime(from), to: formatTime(to) },
+      limits: ON_THE_CURVE.has(metricAndKind(first).kind) ? limits : [],
+    },
+    width,
+  );
+  return lines.length === 0 ? [] : [plainText(metric), ...lines];
+}
+
+function courseLines(
+  { steps, record: { rows }, stated }: AlertStory,
+  paint: Paint,
+  width: number,
+): readonly string[] {
+  const [first] = rows;
+  return [
+    paint.bold('course'),
+    ...steps.flatMap(({ at, event, severity, value, message, by, comment, until }) => {
+      const number = value === null || isOfSilence(first.alertType) ? '' : valueText(value, first, stated);
+      const told = [
+        number,
+        by === null ? '' : `by ${by}`,
+        until === null ? '' : `until ${formatTime(until)}`,
+        comment === null ? '' : `"${comment}"`,
+        message ?? '',
+      ].filter((part) => part !== '');
+      const named = severity === null || event === 'resolved' ? WORDS[event] : `${WORDS[event]}, ${severity}`;
+      const head = `${SIGNS[event]} ${formatTime(at)}  ${padCells(named, 20)}`;
+      return wrapWords(`${head}  ${plainText(told.join('  '))}`, width, ' '.repeat(24));
+    }),
+  ];
+}
+
+const whatFor = ({ event, origin, step }: DeliveryRow): string => {
+  if (origin === 'escalation' || step > 0) return `${event}, escalation after ${formatDuration(step * 1000)}`;
+  if (step < 0) return `${event} ${-step}`;
+  return origin === null ? event : `${event}, ${origin}`;
+};
+
+const becameOf = ({ outcome, heldUntil }: DeliveryRow): string =>
+  heldUntil === null ? (outcome ?? 'waits') : 'held until';
+
+const deliveryColumns = (routes: RouteOfDelivery): readonly Column<DeliveryRow>[] => [
+  { title: 'sink', value: ({ sink }) => sink },
+  { title: 'what', value: whatFor },
+  { title: 'queued', value: ({ queuedAt }) => queuedAt, leaves: 1 },
+  { title: 'outcome', value: becameOf },
+  { title: 'at', value: ({ doneAt, heldUntil }) => heldUntil ?? doneAt },
+  { title: 'route', value: (delivery) => routes(delivery), leaves: 2 },
+];
+
+function deliveryLines(
+  { record: { deliveries, episode }, routes, sinks }: AlertStory,
+  paint: Paint,
+  width: number,
+): readonly string[] {
+  if (deliveries.length === 0) return [paint.bold('notifications'), noneBecause(episode.backfilled)];
+  const failing = sinks.filter(({ failingSince }) => failingSince !== null);
+  return [
+    paint.bold('notifications'),
+    ...tableLines(deliveryColumns(routes), deliveries, paint, width),
+    ...failing.map(({ name, failingSince, lastError }) =>
+      paint.red(plainText(`${name} fails since ${formatTime(failingSince)}: ${lastError ?? ''}`)),
+    ),
+  ];
+}
+
+const noneBecause = (backfilled: boolean): string =>
+  backfilled ? 'none: it was over before its readings arrived' : 'none, or they are kept no longer';
+
+const silenceLines = ({ silences }: AlertStory, width: number): readonly string[] =>
+  silences.flatMap(({ id, by, endsAt, comment, matchers }) => {
+    const about = Object.entries(matchers).map(([label, pattern]) => `${label}=${pattern}`);
+    const why = comment === '' ? '' : `: "${comment}"`;
+    const text = `silence ${id} by ${by} until ${formatTime(endsAt)} (${about.join(', ')})${why}`;
+    return wrapWords(plainText(text), width, '  ');
+  });
+
+/** The same as JSON, its fields named as in the database and in the log. */
+export function storyDocument({ record, steps, silences, curve, sinks, routes }: AlertStory) {
+  const { episode: row, rows, notifications, deliveries } = record;
+  const [first] = rows;
+  const last = notifications.at(-1);
+  const { metric, kind } = metricAndKind(row);
+  const failures = new Map(sinks.map((sink) => [sink.name, sink]));
+  return {
+    ...{ alert_id: row.alertId, sensor_id: row.sensorId, sensor: row.sensor, name: row.name },
+    ...{ location: row.location, type: row.type, tags: row.tags, alert_type: row.alertType, metric, kind },
+    ...{ severity: row.severity, state: row.state, message: row.message },
+    ...{ value: row.value, threshold: row.threshold, peak_value: row.peakValue ?? row.peakSoFar },
+    ...{ time: row.time, started_at: first.startedAt, resolved_at: row.resolvedAt },
+    ...{ resolved_value: row.resolvedValue, resolve_reason: row.resolveReason },
+    ...{ acked_at: row.ackedAt, acked_by: row.ackedBy, acked_until: row.ackedUntil },
+    ...{ suppressed: row.suppressed, deferred_by: row.deferredBy, backfilled: row.backfilled },
+    ...{ runbook: last?.runbook ?? null, labels: last?.labels ?? {} },
+    transitions: steps,
+    notifications: deliveries.map((delivery) => ({
+      ...{ sink: delivery.sink, event: delivery.event, origin: delivery.origin, step: delivery.step },
+      ...{ queued_at: delivery.queuedAt, held_until: delivery.heldUntil },
+      ...{ outcome: delivery.outcome, done_at: delivery.doneAt, route: routes(delivery) ?? null },
+      sink_failing_since: failures.get(delivery.sink)?.failingSince ?? null,
+      sink_error: failures.get(delivery.sink)?.lastError ?? null,
+    })),
+    silences: silences.map(({ id, matchers, endsAt, by, comment }) => ({
+      ...{ id, matchers, ends_at: endsAt, by, comment },
+    })),
+    curve: curve && { metric: curve.metric, from: curve.from, to: curve.to },
+  };
+}
