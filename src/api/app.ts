@@ -356,7 +356,7 @@ function eventsOf(
     ...deps,
     intake: () => daemon.intake(),
     findings: () => daemon.policies()?.findings ?? [],
-    changes: new DatabaseChanges(deps.db, deps.clock),
+    changes: new DatabaseChanges(deps.db, deps.clock, daemon.unitOf),
     // Whoever is sent a change reads again.
     onChange: () => shared.expire(),
     hello: () => ({

@@ -30,6 +30,8 @@ export interface DaemonView {
   /** Undefined: scheduling is disabled. */
   policies(): PolicyState | undefined;
   retention(): MetricRetention;
+  /** As the database states it; undefined: it does not, or this daemon has not read it. */
+  unitOf(metric: string): string | undefined;
   alertRules(): AlertsConfig;
   plan(): PolicyPlan;
   routes(): RouteList;

@@ -1,6 +1,7 @@
 import { formatDuration } from '../core/duration.ts';
 import type { EpisodeStepName } from '../core/alert/episode-steps.ts';
 import { isOfSilence } from '../core/alert/engine/alert-key.ts';
+import type { StatedUnit } from '../core/metric-unit.ts';
 import { plainText } from '../core/printable.ts';
 import type { Millis } from '../core/reading.ts';
 import type { EpisodeStep } from '../queries/alert-course.ts';
@@ -12,7 +13,7 @@ import {
   severityOf,
 } from '../queries/alert-episodes.ts';
 import type { SinkStatus } from '../queries/status.ts';
-import { type StatedUnit, crossingText, standing, valueText } from './episode-text.ts';
+import { crossingText, standing, valueText } from './episode-text.ts';
 import { formatSeconds, formatTime } from './format.ts';
 import { curveLines } from './plot.ts';
 import type { RouteOfDelivery } from './routes-of-deliveries.ts';

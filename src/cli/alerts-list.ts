@@ -8,6 +8,7 @@ import {
   type ListedState,
   listEpisodes,
 } from '../queries/alert-episodes.ts';
+import type { StatedUnit } from '../core/metric-unit.ts';
 import { plainText } from '../core/printable.ts';
 import type { Db } from '../queries/db.ts';
 import { presentKeys } from '../queries/names.ts';
@@ -15,7 +16,6 @@ import { type Cli, type ExitCode, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
 import { formatShortTime } from './format.ts';
 import {
-  type StatedUnit,
   crossingText,
   shortId,
   shortStanding,

@@ -1,13 +1,10 @@
 import { isOfSilence } from '../core/alert/engine/alert-key.ts';
 import { formatNumber } from '../core/format-number.ts';
-import { alertUnit } from '../core/metric-unit.ts';
+import { type StatedUnit, alertUnit } from '../core/metric-unit.ts';
 import { type EpisodeRow, metricAndKind } from '../queries/alert-episodes.ts';
 import type { Db } from '../queries/db.ts';
 import { metricUnits } from '../queries/metrics.ts';
 import { formatSeconds, formatTime } from './format.ts';
-
-/** The unit that the database states for a metric; undefined: by the name of the metric. */
-export type StatedUnit = (metric: string) => string | undefined;
 
 export async function statedUnits(db: Db): Promise<StatedUnit> {
   const units = await metricUnits(db);

@@ -29,21 +29,26 @@ const UNITS: readonly (readonly [RegExp, string])[] = [
   [/^uptime$/i, 's'],
 ];
 
-/** Zigbee2MQTT's voltage is mV on batteries and V on mains: a value beyond any mains is mV. */
-export function metricUnit(metric: string, max = 0): string | undefined {
+/** The unit that the database states for a metric. */
+export type StatedUnit = (metric: string) => string | undefined;
+
+const NOT_STATED: StatedUnit = () => undefined;
+
+/**
+ * The stated unit, otherwise by the name. Zigbee2MQTT's voltage is mV on batteries and V on mains: a value beyond any mains is mV.
+ * `max` is the largest value.
+ */
+export function metricUnit(metric: string, max = 0, stated = NOT_STATED): string | undefined {
+  const known = stated(metric);
+  if (known !== undefined) return known;
   const unit = UNITS.find(([name]) => name.test(metric))?.[1];
   return unit === 'V' && max > 1000 ? 'mV' : unit;
 }
 
 /**
  * The unit of the value and the limit of an alert: a rate is per minute, missing data is in seconds, an anomaly has none.
- * `stated` is the unit that the database states for a metric.
  */
-export function alertUnit(
-  kind: ConditionKind,
-  metric: string,
-  stated: (metric: string) => string | undefined = () => undefined,
-): string | undefined {
+export function alertUnit(kind: ConditionKind, metric: string, stated = NOT_STATED): string | undefined {
   switch (kind) {
     case 'no_data':
     case 'offline':
@@ -52,10 +57,10 @@ export function alertUnit(
     case 'count':
       return undefined;
     case 'rate': {
-      const unit = stated(metric) ?? metricUnit(metric);
+      const unit = metricUnit(metric, 0, stated);
       return unit === undefined ? undefined : `${unit}/min`;
     }
     default:
-      return stated(metric) ?? metricUnit(metric);
+      return metricUnit(metric, 0, stated);
   }
 }

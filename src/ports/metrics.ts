@@ -19,15 +19,22 @@ export interface Counter {
 }
 export interface Gauge {
   set(value: number, labels?: Labels): void;
+  /** Forgets all that was set. */
+  clear(): void;
 }
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
 }
 
+export interface GaugeOptions {
+  /** Whether it is one of the daemon's own figures in the database; default true. Not for what has a series for each sensor. */
+  readonly stored?: boolean;
+}
+
 /** Names follow Prometheus: `fieldwatch_<what>_<unit>[_total]`. Registering a name twice gives the same metric. */
 export interface Metrics {
   counter(name: string, help: string, labelNames?: readonly string[]): Counter;
-  gauge(name: string, help: string, labelNames?: readonly string[]): Gauge;
+  gauge(name: string, help: string, labelNames?: readonly string[], options?: GaugeOptions): Gauge;
   histogram(
     name: string,
     help: string,

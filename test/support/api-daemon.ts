@@ -39,6 +39,7 @@ export function daemonAtRest(given: Partial<DaemonView> = {}): DaemonView {
       const kept = { raw: 90 * DAY_MS, hourly: 365 * DAY_MS, daily: 1825 * DAY_MS };
       return { columns: kept, further: kept };
     },
+    unitOf: () => undefined,
     alertRules: () => config.alerts,
     plan: () => planOf(config.policies),
     routes: () => ({ items: [], next: null, filters: [] }),

@@ -32,6 +32,10 @@ export class RecordingMetrics implements Metrics {
     return {
       set: (value: number, labels?: Readonly<Record<string, string>>) =>
         void this.values.set(key(name, labels), value),
+      clear: () => {
+        for (const each of [...this.values.keys()])
+          if (each === name || each.startsWith(`${name}{`)) this.values.delete(each);
+      },
     };
   }
 

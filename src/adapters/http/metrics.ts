@@ -31,6 +31,7 @@ export function createMetrics(): MetricsRegistry {
     return known.get(name) as T;
   };
   const registers = [registry];
+  const unstored = new Set<string>();
   return {
     contentType: registry.contentType,
     counter: (name, help, labelNames = []) =>
@@ -40,11 +41,13 @@ export function createMetrics(): MetricsRegistry {
           inc: (by = 1, labels) => (labels === undefined ? counter.inc(by) : counter.inc(labels, by)),
         };
       }),
-    gauge: (name, help, labelNames = []) =>
+    gauge: (name, help, labelNames = [], { stored = true } = {}) =>
       once(name, () => {
         const gauge = new Gauge({ name, help, labelNames, registers });
+        if (!stored) unstored.add(name);
         return {
           set: (value, labels) => (labels === undefined ? gauge.set(value) : gauge.set(labels, value)),
+          clear: () => gauge.reset(),
         };
       }),
     histogram: (name, help, buckets, labelNames = []) =>
@@ -60,7 +63,7 @@ export function createMetrics(): MetricsRegistry {
       for (const collect of collectors) collect();
       const metrics = await registry.getMetricsAsJSON();
       return metrics
-        .filter(isOwnFigure)
+        .filter((metric) => isOwnFigure(metric) && !unstored.has(metric.name))
         .flatMap(({ name, values }) =>
           values.map(({ value, labels }) => ({ name, value, labels: stringLabels(labels) })),
         );

@@ -1,5 +1,5 @@
 import { SEVERITIES, type Severity } from '../../core/alert/model.ts';
-import { alertUnit, metricUnit } from '../../core/metric-unit.ts';
+import { type StatedUnit, alertUnit, metricUnit } from '../../core/metric-unit.ts';
 import { type SensorState, sensorState } from '../../core/sensor-state.ts';
 import type { Clock } from '../../ports/time.ts';
 import {
@@ -37,6 +37,7 @@ const keyOf = ({ sensorId, alertType, metric, kind }: CurrentAlert): string =>
 export class DatabaseChanges implements StoredChanges {
   readonly #db: Db;
   readonly #clock: Clock;
+  readonly #stated: StatedUnit;
   #since: string | undefined;
   #mark = '';
   #states: ReadonlyMap<string, CurrentAlert> = new Map();
@@ -46,9 +47,10 @@ export class DatabaseChanges implements StoredChanges {
   #idsAtMs = -Infinity;
   readonly #newest = new Map<string, number>();
 
-  constructor(db: Db, clock: Clock) {
+  constructor(db: Db, clock: Clock, stated: StatedUnit = () => undefined) {
     this.#db = db;
     this.#clock = clock;
+    this.#stated = stated;
   }
 
   begin(): void {
@@ -93,8 +95,9 @@ export class DatabaseChanges implements StoredChanges {
       const newestMs = rows.reduce((most, { time }) => Math.max(most, time.getTime()), -Infinity);
       if (newestMs <= (this.#newest.get(key) ?? -Infinity)) return [];
       this.#newest.set(key, newestMs);
-      const latest = rows.map(({ metric, value, time }) => ({
-        ...{ metric, value, unit: metricUnit(metric, Math.abs(value)) ?? null, time: time.toISOString() },
+      const latest = rows.map(({ metric, value, time, unit }) => ({
+        ...{ metric, value, time: time.toISOString() },
+        unit: unit ?? metricUnit(metric, Math.abs(value)) ?? null,
       }));
       const data: EventData<'sensor'> = { key, state: null, lastSeen: iso(newestMs), latest };
       return [{ name: 'sensor', sensor: key, data }];
@@ -122,12 +125,15 @@ export class DatabaseChanges implements StoredChanges {
     states: ReadonlyMap<string, CurrentAlert>,
   ): readonly NewEvent[] {
     const nowMs = this.#clock.nowMs();
-    const events: NewEvent[] = fresh.map((row) => ({ name: 'alert', data: published(row, nowMs) }));
+    const events: NewEvent[] = fresh.map((row) => ({
+      name: 'alert',
+      data: published(row, nowMs, this.#stated),
+    }));
     const former = this.#states;
     // Of more than are read it cannot be said which are gone.
     if (former === states || Math.max(former.size, states.size) >= MOST_STATES) return events;
     const tell = (event: AlertEvent['event'], alert: CurrentAlert) =>
-      events.push({ name: 'alert', data: { event, alert: currentItem(alert, nowMs) } });
+      events.push({ name: 'alert', data: { event, alert: currentItem(alert, nowMs, this.#stated) } });
     for (const [key, now] of states) {
       const was = former.get(key);
       if (now.state === 'pending' && was?.state !== 'pending') tell('pending', now);
@@ -164,14 +170,18 @@ function statesBySensor(states: ReadonlyMap<string, CurrentAlert>): ReadonlyMap<
   return new Map([...counts].map(([key, count]) => [key, sensorState({ ...count, lastSeenMs: 0 }, 0)]));
 }
 
-function published({ notification: n, ...facts }: PublishedAlert, nowMs: number): AlertEvent {
+function published(
+  { notification: n, ...facts }: PublishedAlert,
+  nowMs: number,
+  stated: StatedUnit,
+): AlertEvent {
   const resolved = n.event === 'resolved';
   const system = n.sensorId === 0;
   return {
     event: n.event,
     alert: {
       ...{ alertId: n.alertId, system, sensor: n.sensorKey, alertType: n.alertType, message: n.message },
-      ...common(facts, system ? '' : (n.metric ?? ''), system ? '' : (n.kind ?? '')),
+      ...common(facts, system ? '' : (n.metric ?? ''), system ? '' : (n.kind ?? ''), stated),
       severity: n.severity,
       state: resolved ? 'resolved' : stateOf(facts.state),
       ...{ value: finite(n.value), threshold: finite(n.threshold), peakValue: finite(n.peakValue) },
@@ -187,12 +197,12 @@ function published({ notification: n, ...facts }: PublishedAlert, nowMs: number)
   };
 }
 
-function currentItem(row: CurrentAlert, nowMs: number): Alert {
+function currentItem(row: CurrentAlert, nowMs: number, stated: StatedUnit): Alert {
   const { alertId, sensor, alertType, metric, kind, startedAt, firedAt, beganAt } = row;
   const began = startedAt ?? beganAt;
   return {
     ...{ alertId, system: false, sensor, alertType, message: null },
-    ...common(row, metric, kind),
+    ...common(row, metric, kind, stated),
     severity: severityOf(row.severity),
     state: stateOf(row.state),
     ...{ value: finite(row.value), threshold: finite(row.threshold), peakValue: finite(row.peakValue) },
@@ -204,10 +214,15 @@ function currentItem(row: CurrentAlert, nowMs: number): Alert {
   };
 }
 
-const common = ({ name, location, type, deferredBy, ack }: AlertFacts, metric: string, kind: string) => ({
+const common = (
+  { name, location, type, deferredBy, ack }: AlertFacts,
+  metric: string,
+  kind: string,
+  stated: StatedUnit,
+) => ({
   ...{ name, location, type, deferredBy },
   metric: metric === '' ? null : metric,
-  unit: kind === '' ? null : (alertUnit(kind, metric) ?? null),
+  unit: kind === '' ? null : (alertUnit(kind, metric, stated) ?? null),
   ackedAt: ack === null ? null : iso(ack.atMs),
   ackedBy: ack === null ? null : ack.by,
   ackedUntil: ack?.untilMs === undefined ? null : iso(ack.untilMs),

@@ -1,10 +1,10 @@
-import { alertUnit } from '../../core/metric-unit.ts';
+import { type StatedUnit, alertUnit } from '../../core/metric-unit.ts';
 import { type EpisodeRow, metricAndKind, severityOf } from '../../queries/alert-episodes.ts';
 import { ALERT_STATES, type Alert, type AlertState } from '../contract/alerts.ts';
 import { finite, iso, isoOrNull } from './values.ts';
 
 /** An episode as the API shows it. */
-export function alertItem(row: EpisodeRow, nowMs: number): Alert {
+export function alertItem(row: EpisodeRow, nowMs: number, stated: StatedUnit): Alert {
   const { metric, kind } = metricAndKind(row);
   const startedMs = (row.startedAt ?? row.time).getTime();
   return {
@@ -16,7 +16,7 @@ export function alertItem(row: EpisodeRow, nowMs: number): Alert {
     type: row.type,
     alertType: row.alertType,
     metric: metric === '' ? null : metric,
-    unit: row.system ? null : (alertUnit(kind, metric) ?? null),
+    unit: row.system ? null : (alertUnit(kind, metric, stated) ?? null),
     severity: severityOf(row.severity),
     state: stateOf(row.state),
     message: row.message,

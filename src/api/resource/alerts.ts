@@ -32,7 +32,7 @@ export const alerts = resource({
   shared: true,
   query: alertsQuery,
   answer: alertListSchema,
-  async handle({ query }, { db, clock }) {
+  async handle({ query }, { db, clock, daemon }) {
     const { state, from, to, cursor, limit, ...filter } = query;
     const nowMs = clock.nowMs();
     const after = readCursor(cursor, position);
@@ -41,7 +41,7 @@ export const alerts = resource({
     const most = state === 'pending' ? limit : limit + 1;
     const found = await listEpisodes(db, { ...filter, state, range, after, limit: most });
     const { rows, next } = pageOf(found, limit, cursorOf);
-    return { items: rows.map((row) => alertItem(row, nowMs)), next };
+    return { items: rows.map((row) => alertItem(row, nowMs, daemon.unitOf)), next };
   },
 });
 
@@ -55,14 +55,14 @@ export const alert = resource({
   params: alertParams,
   answer: alertDetailSchema,
   faults: ['ALERT_UNKNOWN'],
-  async handle({ params }, { db, clock }): Promise<AlertDetail> {
+  async handle({ params }, { db, clock, daemon }): Promise<AlertDetail> {
     const record = await episodeRecord(db, params.alertId);
     if (record === undefined) throw unknownAlert(params.alertId);
     const nowMs = clock.nowMs();
     const { episode } = record;
     const curve = curveOf(record, metricAndKind(episode).metric, nowMs);
     return {
-      ...alertItem(episode, nowMs),
+      ...alertItem(episode, nowMs, daemon.unitOf),
       transitions: courseOf(record).map(({ at, until, value, ...step }) => ({
         ...step,
         ...{ at: iso(at), until: isoOrNull(until), value: finite(value) },

@@ -105,7 +105,8 @@ const descriptions = resource({
     return list(
       rows.map((row) => ({
         ...row,
-        unit: metricUnit(row.metric, Math.max(Math.abs(row.min), Math.abs(row.max))) ?? null,
+        unit:
+          metricUnit(row.metric, Math.max(Math.abs(row.min), Math.abs(row.max)), deps.daemon.unitOf) ?? null,
         first: iso(row.first),
         last: iso(row.last),
       })),

@@ -1,6 +1,6 @@
 import { inertCsvHeader, inertCsvOf } from '../../core/frame/csv.ts';
 import type { Frame, FrameColumn } from '../../core/frame/frame.ts';
-import { metricUnit } from '../../core/metric-unit.ts';
+import { type StatedUnit, metricUnit } from '../../core/metric-unit.ts';
 import type * as z from '../../core/schema/zod.ts';
 import { sensorColumns, sensorFrames } from '../../queries/export/sensor-frames.ts';
 import type { SeriesColumns } from '../../queries/series.ts';
@@ -66,7 +66,10 @@ async function requested(key: string, query: Query, deps: ApiDeps): Promise<Requ
     const { head, columns } = await requestedSeries(key, query, deps);
     return {
       name: nameOf(head.sensor, new Date(head.from), new Date(head.to)),
-      ...{ columns: BUCKET_COLUMNS, frames: bucketFrames(head.sensor, head.stepS, columns) },
+      ...{
+        columns: BUCKET_COLUMNS,
+        frames: bucketFrames(head.sensor, head.stepS, columns, deps.daemon.unitOf),
+      },
     };
   }
   const { db, clock } = deps;
@@ -98,10 +101,11 @@ async function* bucketFrames(
   sensor: string,
   stepS: number,
   series: AsyncIterable<SeriesColumns>,
+  stated: StatedUnit,
 ): AsyncGenerator<Frame> {
   for await (const { metric, time, mean, min, max } of series) {
     const most = max.reduce((so, value) => Math.max(so, Math.abs(value)), 0);
-    const unit = metricUnit(metric, most) ?? null;
+    const unit = metricUnit(metric, most, stated) ?? null;
     const all = <T>(value: T): readonly T[] => time.map(() => value);
     const texts = [all(sensor), all(metric), all(unit)];
     yield {

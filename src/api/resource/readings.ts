@@ -1,5 +1,5 @@
 import type * as z from '../../core/schema/zod.ts';
-import { metricUnit } from '../../core/metric-unit.ts';
+import { type StatedUnit, metricUnit } from '../../core/metric-unit.ts';
 import type { Db } from '../../queries/db.ts';
 import { latestValues } from '../../queries/latest-values.ts';
 import { type SeriesColumns, chooseSeries } from '../../queries/series.ts';
@@ -33,10 +33,11 @@ export const readings = resource({
   faults: ['SENSOR_UNKNOWN', 'QUERY_TOO_LARGE'],
   async handle({ params, query }, deps) {
     const { head, buckets, columns } = await requestedSeries(params.key, query, deps);
+    const { unitOf } = deps.daemon;
     if (buckets > STREAMED_ABOVE)
-      return streamed('application/json; charset=utf-8', piecesOf(head, written(columns)));
+      return streamed('application/json; charset=utf-8', piecesOf(head, written(columns, unitOf)));
     const found: MetricColumns[] = [];
-    for await (const column of written(columns)) found.push(column);
+    for await (const column of written(columns, unitOf)) found.push(column);
     return { ...head, metrics: found };
   },
 });
@@ -90,15 +91,18 @@ export async function newestMetrics(
   return latest.map(({ metric }) => metric).slice(0, MOST_METRICS);
 }
 
-async function* written(columns: AsyncIterable<SeriesColumns>): AsyncGenerator<MetricColumns> {
-  for await (const series of columns) yield writtenColumns(series);
+async function* written(
+  columns: AsyncIterable<SeriesColumns>,
+  stated: StatedUnit,
+): AsyncGenerator<MetricColumns> {
+  for await (const series of columns) yield writtenColumns(series, stated);
 }
 
-function writtenColumns({ metric, time, mean, min, max }: SeriesColumns): MetricColumns {
+function writtenColumns({ metric, time, mean, min, max }: SeriesColumns, stated: StatedUnit): MetricColumns {
   const most = max.reduce((so, value) => Math.max(so, Math.abs(value)), 0);
   return {
     metric,
-    unit: metricUnit(metric, most) ?? null,
+    unit: metricUnit(metric, most, stated) ?? null,
     time: time.map((ms) => Math.round(ms)),
     mean: mean.map(short),
     min: min.map(short),

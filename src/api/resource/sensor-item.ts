@@ -19,7 +19,7 @@ export function sensorItem(sensor: IndexedSensor, latest: readonly LatestValueRo
   };
 }
 
-export function latestValue({ metric, value, time }: LatestValueRow): LatestValue[] {
+export function latestValue({ metric, value, time, unit }: LatestValueRow): LatestValue[] {
   if (finite(value) === null) return [];
-  return [{ metric, value, unit: metricUnit(metric, Math.abs(value)) ?? null, time: iso(time) }];
+  return [{ metric, value, unit: unit ?? metricUnit(metric, Math.abs(value)) ?? null, time: iso(time) }];
 }

@@ -1,7 +1,7 @@
 import { onDelayUs } from '../../core/alert/rules/condition.ts';
 import type { AlertsConfig } from '../../core/alert/rules/config.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
-import { alertUnit } from '../../core/metric-unit.ts';
+import { type StatedUnit, alertUnit } from '../../core/metric-unit.ts';
 import { listEpisodes } from '../../queries/alert-episodes.ts';
 import { latestValues } from '../../queries/latest-values.ts';
 import type { IndexedSensor } from '../../queries/sensor-index.ts';
@@ -48,14 +48,20 @@ export const sensor = resource({
         daemon.alertRules(),
         found,
         latest.map(({ metric }) => metric),
+        daemon.unitOf,
       ),
-      alerts: alerts.map((row) => alertItem(row, nowMs)),
+      alerts: alerts.map((row) => alertItem(row, nowMs, daemon.unitOf)),
     };
   },
 });
 
 /** Every limit of a sensor, one for each severity, with the layer of the configuration that sets it. */
-export function limitsOf(config: AlertsConfig, facts: IndexedSensor, metrics: readonly string[]): Limit[] {
+export function limitsOf(
+  config: AlertsConfig,
+  facts: IndexedSensor,
+  metrics: readonly string[],
+  stated: StatedUnit,
+): Limit[] {
   const rules = new RuleSet(config);
   const compiled = rules.rulesFor(facts);
   return rules.effectiveRules(facts, metrics).flatMap(({ metric, origins }) => {
@@ -77,7 +83,7 @@ export function limitsOf(config: AlertsConfig, facts: IndexedSensor, metrics: re
             runbook,
             from,
           },
-          boundUnit: alertUnit(kind, metric) ?? null,
+          boundUnit: alertUnit(kind, metric, stated) ?? null,
           forS: onDelayUs(condition, level) / 1_000_000,
           keepFiringForS: keepFiringForUs / 1_000_000,
         };

@@ -1,9 +1,14 @@
 import * as z from '../../core/schema/zod.ts';
-import { metricUnit } from '../../core/metric-unit.ts';
 import { latestValues } from '../../queries/latest-values.ts';
 import { type IndexedSensor, countStates, filterSensors } from '../../queries/sensor-index.ts';
 import { type Spark, sparks } from '../../queries/sparks.ts';
-import { type SensorItem, sensorFacetsSchema, sensorListSchema, sensorsQuery } from '../contract/sensors.ts';
+import {
+  type LatestValue,
+  type SensorItem,
+  sensorFacetsSchema,
+  sensorListSchema,
+  sensorsQuery,
+} from '../contract/sensors.ts';
 import type { ApiDeps } from '../deps.ts';
 import { cursorText, readCursor } from './paging.ts';
 import { resource } from './resource.ts';
@@ -66,14 +71,13 @@ async function itemsOf(
   const found = await sparks(db, wishes, nowMs);
   return items.map((item, at) => {
     const spark = found.get(rows[at]?.id ?? 0);
-    const metric = item.latest[0]?.metric;
-    return spark === undefined || metric === undefined ? item : { ...item, spark: sparkOf(metric, spark) };
+    const [newest] = item.latest;
+    return spark === undefined || newest === undefined ? item : { ...item, spark: sparkOf(newest, spark) };
   });
 }
 
-const sparkOf = (metric: string, { fromMs, stepMs, values }: Spark): SensorItem['spark'] => ({
-  metric,
-  unit: metricUnit(metric) ?? null,
+const sparkOf = ({ metric, unit }: LatestValue, { fromMs, stepMs, values }: Spark): SensorItem['spark'] => ({
+  ...{ metric, unit },
   from: new Date(fromMs).toISOString(),
   stepS: stepMs / 1000,
   values: values.map((value) => (value === null ? null : Number(value.toPrecision(5)))),

@@ -31,6 +31,7 @@ export function openAlertManager({
     describer: describerOf({ database, registry }),
     ...{ shards, logger, metrics, clock, alertLog, onAlert, router },
     hasGateways: () => registry.hasGateways,
+    stateSeries: config.http.enabled ? config.http.alert_series : 0,
   });
 }
 

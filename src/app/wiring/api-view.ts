@@ -33,6 +33,7 @@ export function viewOf(context: ViewContext): DaemonView {
     clockOffS: () => (clockMonitor.correctionMs === undefined ? undefined : clockMonitor.correctionMs / 1000),
     policies: () => scheduler && policyStateOf(context, scheduler.status()),
     retention: () => metricRetention(planOf(live.config.policies)),
+    unitOf: (metric) => context.database.metricIds.unitOf(metric),
     alertRules: () => live.config.alerts,
     plan: () => planOf(live.config.policies),
     routes: () => routesOf(context),

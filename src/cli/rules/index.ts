@@ -1,10 +1,11 @@
 import { type CliCommand, subcommand } from '../command.ts';
 import { rulesBacktestCommand } from './backtest.ts';
 import { rulesCheckCommand } from './check.ts';
+import { rulesExportCommand } from './export.ts';
 import { rulesSuggestCommand } from './suggest.ts';
 import { rulesTestCommand } from './test.ts';
 
-/** `fieldwatch rules check|test|backtest|suggest`. */
+/** `fieldwatch rules check|test|backtest|suggest|export`. */
 export const rulesCommand: CliCommand = (cli) =>
   subcommand(
     'rules',
@@ -14,4 +15,5 @@ export const rulesCommand: CliCommand = (cli) =>
     .addCommand(rulesCheckCommand(cli))
     .addCommand(rulesTestCommand(cli))
     .addCommand(rulesBacktestCommand(cli))
-    .addCommand(rulesSuggestCommand(cli));
+    .addCommand(rulesSuggestCommand(cli))
+    .addCommand(rulesExportCommand(cli));

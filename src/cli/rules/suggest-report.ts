@@ -10,9 +10,15 @@ import { jsonLine } from '../rows.ts';
 import { type Column, tableLines } from '../table.ts';
 import { createPaint, wantsColor } from '../terminal.ts';
 
-/** A suggestion, and the episodes that it and the current rules give. */
-export interface Counted {
+/** A suggestion for the values of a metric, or for the difference to another one. */
+export interface Proposal {
+  readonly metric: string;
+  readonly minus?: { readonly sensor?: string; readonly metric: string };
   readonly suggestion: Suggestion;
+}
+
+/** With the episodes that it and the current rules give. */
+export interface Counted extends Proposal {
   readonly proposed: { readonly high: number; readonly low: number };
   readonly current: { readonly high: number; readonly low: number };
 }
@@ -33,6 +39,19 @@ export function fieldsOf({ for: wait, stale_after: stale, ...rest }: SuggestedRu
   };
 }
 
+/** The metric and its rule, as the configuration takes them; empty where nothing is proposed. */
+export function ruleOf({
+  metric,
+  minus,
+  suggestion,
+}: Proposal): readonly (readonly [metric: string, rule: Record<string, unknown>])[] {
+  if (!('rule' in suggestion)) return [];
+  if (minus === undefined) return [[metric, fieldsOf(suggestion.rule)]];
+  const { min, max, ...rest } = suggestion.rule;
+  const limits = { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) };
+  return [[metric, { difference: { minus, ...limits }, ...fieldsOf(rest) }]];
+}
+
 export function printSuggestions(cli: Cli, all: readonly Counted[], form: Form): void {
   if (form.json === true) return all.forEach((each) => print(cli, jsonOf(each)));
   if (all.length === 0) return void cli.stderr.write('no values\n');
@@ -49,11 +68,7 @@ export function printSuggestions(cli: Cli, all: readonly Counted[], form: Form):
 
 /** Ready to be pasted, or to be given to `rules backtest --rules`. A narrower selection becomes an override. */
 function yamlOf(all: readonly Counted[], { from, to, sensor, location }: Form): string | undefined {
-  const metrics = Object.fromEntries(
-    all.flatMap(({ suggestion: each }) =>
-      'rule' in each ? [[each.figures.metric, fieldsOf(each.rule)] as const] : [],
-    ),
-  );
+  const metrics = Object.fromEntries(all.flatMap(ruleOf));
   if (Object.keys(metrics).length === 0) return undefined;
   const scope = sensor !== undefined ? { sensor } : location !== undefined ? { location } : undefined;
   const alerts = scope === undefined ? { metrics } : { overrides: [{ ...scope, metrics }] };
@@ -61,10 +76,11 @@ function yamlOf(all: readonly Counted[], { from, to, sensor, location }: Form): 
   return `${about}\n${stringify({ alerts }).trimEnd()}`;
 }
 
-function jsonOf({ suggestion, proposed, current }: Counted): string {
+function jsonOf({ proposed, current, ...proposal }: Counted): string {
+  const { suggestion } = proposal;
   const { figures } = suggestion;
-  const outcome =
-    'rule' in suggestion ? { rule: fieldsOf(suggestion.rule), proposed, current } : { none: suggestion.none };
+  const [rule] = ruleOf(proposal);
+  const outcome = 'none' in suggestion ? { none: suggestion.none } : { rule: rule?.[1], proposed, current };
   return jsonLine({ kind: 'suggestion', ...figures, ...outcome });
 }
 

@@ -10,6 +10,7 @@ import {
   section,
   text,
   url,
+  whole,
 } from '../../core/schema/fields.ts';
 import * as z from '../../core/schema/zod.ts';
 import { loadLibrary } from '../../lib/load-library.ts';
@@ -59,6 +60,10 @@ export const httpSchema = section(
     api: flag(
       true,
       'serve the page and the API below /api/v1; on 127.0.0.1 read-only without a token, elsewhere with tokens only',
+    ),
+    alert_series: whole(
+      { min: 0, max: 100_000, fallback: 1000 },
+      'open alerts that /metrics has as series fieldwatch_alert_state; beyond it the most severe, and the others are counted; 0: none',
     ),
     token_file: readFilePath(
       'file of tokens: lines of name, role (viewer or operator) and token; read again at a reload; not to be readable by others',

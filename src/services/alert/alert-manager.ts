@@ -37,6 +37,7 @@ import { alertId } from './alert-id.ts';
 import type { ShardTable } from './cluster/shard-table.ts';
 import { type InputSource, InputAvailability } from './input-availability.ts';
 import { AlertMetrics } from './metrics.ts';
+import { exportAlertStates } from './state-series.ts';
 import { OperatorCommands } from './operator-commands.ts';
 import { type AlertDescriber, AlertPublisher } from './publisher.ts';
 import { RuleChangeQueue } from './rule-change-queue.ts';
@@ -67,6 +68,8 @@ export interface AlertManagerDeps {
   /** The sinks, if any are configured. */
   readonly router?: DeliveryRouter | undefined;
   readonly describer?: AlertDescriber | undefined;
+  /** Series of open alerts at most, for Prometheus; absent: none. */
+  readonly stateSeries?: number | undefined;
 }
 
 /** Evaluates readings. Nothing is remembered until `commit`, which belongs right after COMMIT. */
@@ -129,6 +132,7 @@ export class AlertManager {
     this.inputs = new InputAvailability(deps);
     this.waiting = new WaitingLog(this.group, this.process);
     this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
+    exportAlertStates(deps.metrics, () => this.engine.open, deps.stateSeries ?? 0);
   }
 
   /** Restores the state, and publishes what a crash left unpublished. Before the first evaluation. */

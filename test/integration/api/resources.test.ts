@@ -57,7 +57,13 @@ beforeAll(async () => {
       },
     }),
   );
-  server = await startApiServer(RESOURCES, { db, daemon: daemonAtRest({ alertRules: () => config.alerts }) });
+  server = await startApiServer(RESOURCES, {
+    db,
+    daemon: daemonAtRest({
+      alertRules: () => config.alerts,
+      unitOf: (metric) => (metric === 'energy' ? 'MJ' : undefined),
+    }),
+  });
 });
 afterAll(async () => {
   await server.stop();
@@ -94,7 +100,7 @@ async function seed(): Promise<void> {
   await run('INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES ($1, 2, 21)', ago(2 * 1440));
   await run('INSERT INTO sensor_readings (time, sensor_id) VALUES ($1, 4)', ago(2));
   await run('INSERT INTO sensor_metrics (time, sensor_id, metric_id, value) VALUES ($1, 4, 2, 7)', ago(2));
-  await run(`INSERT INTO metrics (id, name, unit, kind) VALUES (3, 'energy', 'kWh', 'counter')`);
+  await run(`INSERT INTO metrics (id, name, unit, kind) VALUES (3, 'energy', 'MJ', 'counter')`);
   for (const [minutes, value] of [
     [30, 5],
     [20, 8],
@@ -382,6 +388,13 @@ describe('readings', () => {
       ],
     ]);
     expect(metrics[0]!.time[0]).toBe(ago(120).getTime());
+  });
+
+  test('a unit that the database states is that of every answer', async () => {
+    const { metrics } = await get<Readings>('/sensors/never/readings?metric=energy&from=1h');
+    const { latest } = await get<Sensor>('/sensors/never');
+    const { items } = await get<{ items: { unit: string }[] }>('/analysis/describe?metric=energy');
+    expect([metrics[0]?.unit, latest[0]?.unit, items[0]?.unit]).toEqual(['MJ', 'MJ', 'MJ']);
   });
 
   test('buckets have mean, least and greatest, and gaps are missing buckets', async () => {

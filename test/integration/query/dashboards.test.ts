@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { rulesCommand } from '../../../src/cli/rules/index.ts';
+import { runCli } from '../../support/cli.ts';
 import { DASHBOARDS, filled, targetsOf } from '../../support/dashboards.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 import { describeWith } from '../../support/tools.ts';
@@ -136,6 +138,58 @@ describeWith('promtool')('rules and expressions', () => {
     const cases = await readFile(join(root, 'test/fixtures/prometheus-rules.test.yaml'), 'utf8');
     await writeFile(file, cases.replace('[RULES]', `[${JSON.stringify(rules)}]`));
     expect((await promtool('test', 'rules', file)).stdout).toContain('SUCCESS');
+  });
+
+  test('exported alert rules are valid, and fire with the alerts of the daemon alone', async () => {
+    const config = join(folder, 'fieldwatch.yaml');
+    const metrics = {
+      temperature: { max: 30, levels: [{ severity: 'critical', max: 40 }], runbook: 'https://wiki.example/heat', labels: { team: 'lab' } },
+      'wunderlich."\\|(*{{': { max: 1 },
+      '*': { no_data_after: '1h' },
+    }; // prettier-ignore
+    const alerts = {
+      offline_after: 'auto',
+      metrics,
+      counts: [{ name: 'many', of: { severity: 'critical' }, at_least: 2 }],
+    };
+    await writeFile(config, JSON.stringify({ alerts }));
+    const { out } = await runCli(rulesCommand, ['export', '--prometheus', '--config', config]);
+    const file = join(folder, 'alerts.yml');
+    await writeFile(file, out);
+    expect((await promtool('check', 'rules', file)).stdout).toContain('8 rules found');
+    const state = (labels: string) => `fieldwatch_alert_state{job="fieldwatch", instance="i", ${labels}}`;
+    const firing = (sensor: string, type: string) => [{ exp_labels: { sensor, type, severity: 'critical', job: 'fieldwatch', team: 'lab' }, exp_annotations: { summary: `${sensor}: ${type}, critical`, runbook_url: 'https://wiki.example/heat' } }]; // prettier-ignore
+    const cases = {
+      rule_files: [file],
+      evaluation_interval: '1m',
+      tests: [
+        {
+          interval: '1m',
+          input_series: [
+            // It recovers and is firing again: one alert for Prometheus.
+            { series: state('sensor="a", type="temperature_high", severity="critical", state="firing"'), values: '1x4 _x2 1x9' },
+            { series: state('sensor="a", type="temperature_high", severity="critical", state="recovering"'), values: '_x4 1x2 _x9' },
+            { series: state('sensor="b", type="co2_no_data", severity="warning", state="firing"'), values: '1x15' },
+            { series: 'fieldwatch_alert_states_left_out{instance="i"}', values: '0x15' },
+          ],
+          alert_rule_test: [
+            { eval_time: '3m', alertname: 'temperature_high', exp_alerts: firing('a', 'temperature_high') },
+            { eval_time: '6m', alertname: 'temperature_high', exp_alerts: firing('a', 'temperature_high') },
+            { eval_time: '9m', alertname: 'temperature_high', exp_alerts: firing('a', 'temperature_high') },
+            { eval_time: '9m', alertname: 'offline', exp_alerts: [] },
+            { eval_time: '9m', alertname: 'fieldwatch_alert_states_left_out', exp_alerts: [] },
+            {
+              eval_time: '9m',
+              alertname: 'any_metric_no_data',
+              exp_alerts: [{ exp_labels: { sensor: 'b', type: 'co2_no_data', severity: 'warning', job: 'fieldwatch' }, exp_annotations: { summary: 'b: co2_no_data, warning' } }],
+            },
+          ],
+        },
+      ],
+    }; // prettier-ignore
+    const tests = join(folder, 'alerts.test.json');
+    await writeFile(tests, JSON.stringify(cases));
+    expect((await promtool('test', 'rules', tests)).stdout).toContain('SUCCESS');
   });
 
   test('each expression of a panel is PromQL', async () => {

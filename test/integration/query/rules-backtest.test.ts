@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { parse } from 'yaml';
 import { rulesCommand } from '../../../src/cli/rules/index.ts';
 import { readingsInOrder } from '../../../src/queries/readings-in-order.ts';
 import { runCli } from '../../support/cli.ts';
@@ -159,6 +160,82 @@ describe('rules suggest', () => {
     expect(out).toMatch(/metric\s+values\s+usual/);
     expect(out).toContain('co2: no suggestion, 2 values are too few, 100 are needed');
     expect((await rules('suggest', '--since', '5d', '--metric', 'nothing')).err).toContain('no values');
+  });
+});
+
+describe('rules suggest of several values', () => {
+  const rows = [...Array(300).keys()];
+
+  beforeAll(async () => {
+    await db.query(
+      `INSERT INTO sensors (id, key, location) VALUES (5, 'heating', 'cellar'), (6, 'out', 'garden')`,
+    );
+    await db.query(`INSERT INTO metrics (id, name) VALUES (2, 'supply'), (3, 'return')`);
+    for (const [id, value] of [
+      [2, '50 + n % 5'],
+      [3, '40'],
+    ])
+      await db.query(
+        `INSERT INTO sensor_metrics (time, sensor_id, metric_id, value)
+         SELECT $1::timestamptz + n * INTERVAL '1 minute', 5, ${id}, ${value} FROM generate_series(0, 299) n`,
+        [new Date(START)],
+      );
+    // Its readings lie between those of the heating.
+    await values(6, rows.map((index) => index - 0.5), rows.map(() => 10)); // prettier-ignore
+  });
+
+  const about = ['--since', '5d', '--sensor', 'heating', '--metric', 'supply'];
+
+  test('proposes limits of a difference within a sensor, which the backtest takes', async () => {
+    const { out, code } = await rules('suggest', ...about, '--minus', 'return', '--yaml');
+    expect(code).toBe(0);
+    const file = join(folder, 'difference.yaml');
+    await writeFile(file, out);
+    const { difference } = (parse(out) as { alerts: { overrides: [{ metrics: { supply: { difference: { minus: object; min: number; max: number } } } }] } }).alerts.overrides[0].metrics.supply;
+    expect(difference).toMatchObject({ minus: { metric: 'return' } });
+    expect(difference.min).toBeLessThan(10);
+    expect(difference.max).toBeGreaterThan(14);
+    const backtest = await rules('backtest', '--since', '5d', '--sensor', 'heating', '--rules', file);
+    expect(backtest.out).toContain('0 episodes now, 0 with the file');
+  }); // prettier-ignore
+
+  test('and of two sensors, with the value that the other one had', async () => {
+    const { out } = await rules('suggest', ...about, '--minus', 'temperature', '--minus-sensor', 'out', '--json');
+    expect(lines(out)).toMatchObject([
+      { metric: 'supply minus temperature', values: 300, least: 40, most: 44, rule: { difference: { minus: { sensor: 'out' } } }, proposed: { high: 0, low: 0 } },
+    ]);
+    await expect(rules('suggest', ...about, '--minus', 'x', '--minus-sensor', 'nobody')).rejects.toMatchObject({
+      code: 'SENSOR_UNKNOWN',
+    });
+  }); // prettier-ignore
+
+  test('a difference needs both of its metrics', async () => {
+    await expect(rules('suggest', '--minus', 'return')).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(rules('suggest', '--minus-sensor', 'out')).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  test('proposes a count by how many alerts were open at once under the present rules', async () => {
+    const args = [
+      'suggest',
+      '--since',
+      '5d',
+      '--count',
+      'alert_type=temperature_high',
+      '--name',
+      'many_warm',
+    ];
+    // Sensors a and b were above their limits at the second minute.
+    const { out } = await rules(...args, '--json');
+    expect(lines(out)).toMatchObject([
+      { kind: 'open_at_once', at_least: 1 },
+      { kind: 'open_at_once', at_least: 2, episodes: 1 },
+      { kind: 'suggestion', count: { name: 'many_warm', at_least: 2 } },
+    ]);
+    const file = join(folder, 'count.yaml');
+    await writeFile(file, (await rules(...args, '--yaml')).out);
+    const checked = await rules('check', file);
+    expect(checked.code).toBe(0);
+    expect((await rules('suggest', '--since', '5d', '--count', 'alert_type=x')).err).toContain('no alert that matches was open'); // prettier-ignore
   });
 });
 

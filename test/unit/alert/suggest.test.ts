@@ -1,6 +1,12 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
-import { type MetricSummary, MetricSample, suggest } from '../../../src/core/alert/analysis/suggest.ts';
+import {
+  DifferenceSample,
+  type MetricSummary,
+  MetricSample,
+  suggest,
+  suggestAtLeast,
+} from '../../../src/core/alert/analysis/suggest.ts';
 import { T0_US, rulesOf } from './support.ts';
 
 // Many runs, on a machine that may be busy.
@@ -105,3 +111,36 @@ describe('a suggestion', () => {
     );
   });
 });
+
+describe('a difference', () => {
+  const sample = (partnerId?: number) =>
+    new DifferenceSample({ metric: 'a', minus: 'b', partnerId, staleUs: 60e6 }, seeded());
+  const at = (second: number) => T0_US + second * 1e6;
+
+  test('is to the last value of the same sensor, that of the same reading included, unless it is stale', () => {
+    const same = sample();
+    same.add(1, at(0), new Map([['a', 5]]), true);
+    same.add(1, at(10), new Map([['a', 5], ['b', 2]]), true); // prettier-ignore
+    same.add(2, at(20), new Map([['a', 9]]), true);
+    same.add(1, at(70), new Map([['a', 6]]), true);
+    same.add(1, at(71), new Map([['a', 7]]), true);
+    expect(same.figures()).toMatchObject({ values: 2, least: 3, most: 4 });
+  });
+
+  test('to another sensor is evaluated with the readings of the first alone', () => {
+    const other = sample(2);
+    other.add(2, at(0), new Map([['a', 100], ['b', 1]]), false); // prettier-ignore
+    other.add(1, at(1), new Map([['a', 5], ['b', 3]]), true); // prettier-ignore
+    expect(other.figures()).toMatchObject({ values: 1, least: 4, metric: 'a minus b' });
+  });
+});
+
+test.each([
+  ['nothing matches', [[0, 0]], { none: 'no alert that matches was open' }],
+  ['two at once never were', [[5, 900], [0, 0]], { atLeast: 2 }],
+  ['two at once are usual', [[5, 900], [4, 500], [1, 1]], { atLeast: 3 }],
+  ['any number is', [[5, 900], [4, 500]], { none: '2 are open at once for more than 0.1 % of the time' }],
+] as const)('a count where %s', (_, given, expected) => {
+  const counts = given.map(([episodes, openS], index) => ({ atLeast: index + 1, episodes, openS, longestS: openS }));
+  expect(suggestAtLeast(counts, 10_000)).toEqual(expected);
+}); // prettier-ignore

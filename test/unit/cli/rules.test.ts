@@ -131,3 +131,25 @@ describe('rules check', () => {
     });
   });
 });
+
+describe('rules export', () => {
+  const config = (http: string) =>
+    file('fieldwatch.yaml', `alerts: { metrics: { temperature: { max: 30 } } }\nhttp: ${http}\n`);
+  const exported = (http: string) => rules(['export', '--prometheus', '--config', config(http)]);
+
+  test('standard output is the file, and says as a comment what it is not', async () => {
+    const { code, out, err } = await exported('{}');
+    expect([code, out.split('\n').filter((line) => !line.startsWith('#'))[0]]).toEqual([0, 'groups:']);
+    expect(out).toMatch(/^# .*\/metrics has no values/m);
+    expect(err).toContain('/metrics has no values');
+  });
+
+  test.each(['{ alert_series: 0 }', '{ enabled: false }'])(
+    'without series of alerts no rule is written: %s',
+    async (http) => {
+      await expect(exported(http)).rejects.toMatchObject({
+        message: expect.stringContaining('no rule can be expressed'),
+      });
+    },
+  );
+});

@@ -158,6 +158,74 @@ export class MetricSample {
   }
 }
 
+/** What is subtracted from a metric: of the same sensor, or of another one. */
+export interface DifferenceOf {
+  readonly metric: string;
+  readonly minus: string;
+  /** Undefined: the same one. */
+  readonly partnerId: number | undefined;
+  /** A value that is older is none. */
+  readonly staleUs: Micros;
+}
+
+/** One pass over readings in time order: the differences that the engine would evaluate. */
+export class DifferenceSample {
+  private readonly of: DifferenceOf;
+  private readonly sample: MetricSample;
+  private readonly last = new Map<number, { timeUs: Micros; value: number }>();
+
+  constructor(of: DifferenceOf, random: () => number) {
+    this.of = of;
+    this.sample = new MetricSample(`${of.metric} minus ${of.minus}`, random);
+  }
+
+  /** `isMeasured`: its metric is the one that something is subtracted from; else it only is what is subtracted. */
+  add(sensorId: number, timeUs: Micros, metrics: ReadonlyMap<string, number>, isMeasured: boolean): void {
+    const { metric, minus, partnerId, staleUs } = this.of;
+    const subtracted = metrics.get(minus);
+    // Of one reading with both, both values count.
+    if (subtracted !== undefined && Number.isFinite(subtracted))
+      this.last.set(sensorId, { timeUs, value: subtracted });
+    const value = metrics.get(metric);
+    const partner = this.last.get(partnerId ?? sensorId);
+    if (!isMeasured || value === undefined || partner === undefined || timeUs - partner.timeUs > staleUs)
+      return;
+    this.sample.add(sensorId, timeUs, value - partner.value);
+  }
+
+  figures(): MetricSummary {
+    return this.sample.figures();
+  }
+}
+
+/** How often a number of alerts was open at once. */
+export interface OpenAtOnce {
+  readonly atLeast: number;
+  readonly episodes: number;
+  readonly openS: number;
+  readonly longestS: number;
+}
+
+/** Open for a larger share of the time it is no exception. */
+const SHARE_OF_EXCEPTIONS = 0.001;
+
+/**
+ * The least number of alerts, two or more, that is open at once for a thousandth of the time at most. `counts` has the numbers from 1 on
+ * in their order.
+ */
+export function suggestAtLeast(
+  counts: readonly OpenAtOnce[],
+  rangeS: number,
+): { readonly atLeast: number } | { readonly none: string } {
+  if ((counts[0]?.episodes ?? 0) === 0) return { none: 'no alert that matches was open' };
+  const rare = counts.find(({ atLeast, openS }) => atLeast >= 2 && openS <= SHARE_OF_EXCEPTIONS * rangeS);
+  return rare === undefined
+    ? {
+        none: `${counts.at(-1)?.atLeast ?? 0} are open at once for more than ${SHARE_OF_EXCEPTIONS * 100} % of the time`,
+      }
+    : { atLeast: rare.atLeast };
+}
+
 /** A uniform sample (Vitter's algorithm R). */
 class Reservoir {
   seen = 0;
