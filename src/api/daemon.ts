@@ -1,5 +1,6 @@
 import type * as z from '../core/schema/zod.ts';
 import type { AlertsConfig } from '../core/alert/rules/config.ts';
+import type { StatedUnit } from '../core/metric-unit.ts';
 import type { PolicyPlan, RepairMode } from '../core/policy/plan.ts';
 import type { Finding } from '../core/policy/finding.ts';
 import type { Millis } from '../core/reading.ts';
@@ -31,7 +32,7 @@ export interface DaemonView {
   policies(): PolicyState | undefined;
   retention(): MetricRetention;
   /** As the database states it; undefined: it does not, or this daemon has not read it. */
-  unitOf(metric: string): string | undefined;
+  readonly unitOf: StatedUnit;
   alertRules(): AlertsConfig;
   plan(): PolicyPlan;
   routes(): RouteList;
