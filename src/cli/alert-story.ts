@@ -9,6 +9,7 @@ import {
   type ActiveSilence,
   type DeliveryRow,
   type EpisodeRecord,
+  type EpisodeRow,
   metricAndKind,
   severityOf,
 } from '../queries/alert-episodes.ts';
@@ -101,7 +102,7 @@ function headLines({ record, nowMs, stated }: AlertStory, paint: Paint, width: n
     ['since', formatTime(startedAt)],
     [resolved ? 'lasted' : 'lasts', formatSeconds(Math.max(0, lastedS))],
     ['resolved', resolved ? `${formatTime(row.resolvedAt)}, ${row.resolveReason ?? ''}` : null],
-    ['not notified', row.deferredBy ?? row.suppressed],
+    ['not notified', notNotified(row)],
     ['runbook', notifications.findLast(({ runbook }) => runbook !== null)?.runbook ?? null],
     [
       'labels',
@@ -120,6 +121,11 @@ function headLines({ record, nowMs, stated }: AlertStory, paint: Paint, width: n
       value === null ? [] : wrapWords(`${padCells(name, 13)} ${plainText(value)}`, width, ' '.repeat(14)),
     ),
   ];
+}
+
+function notNotified({ deferredBy, suppressed }: EpisodeRow): string | null {
+  if (deferredBy !== null) return `now: ${deferredBy}`;
+  return suppressed === null ? null : `when it fired: ${suppressed}`;
 }
 
 /** Kinds whose limit is a value of the metric itself. */
@@ -196,9 +202,10 @@ function deliveryLines(
   return [
     paint.bold('notifications'),
     ...tableLines(deliveryColumns(routes), deliveries, paint, width),
-    ...failing.map(({ name, failingSince, lastError }) =>
-      paint.red(plainText(`${name} fails since ${formatTime(failingSince)}: ${lastError ?? ''}`)),
-    ),
+    ...failing.flatMap(({ name, failingSince, lastError }) => {
+      const text = `${name} fails since ${formatTime(failingSince)}: ${lastError ?? ''}`;
+      return wrapWords(plainText(text), width, '  ').map(paint.red);
+    }),
   ];
 }
 

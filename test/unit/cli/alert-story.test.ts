@@ -114,6 +114,13 @@ describe('the story', () => {
     );
   });
 
+  test.each<[Partial<EpisodeRow>, string]>([
+    [{ deferredBy: 'silence', suppressed: 'maintenance' }, 'not notified  now: silence'],
+    [{ suppressed: 'maintenance' }, 'not notified  when it fired: maintenance'],
+  ])('%j says why it is not notified, and when', (change, expected) => {
+    expect(text({ record: { ...record, episode: row(change) } })).toContain(expected);
+  });
+
   test('fits a terminal of 80 cells, also where names are long', () => {
     const widest = Math.max(...text({}, 80).split('\n').map(cells));
     expect(widest).toBeLessThanOrEqual(80);
