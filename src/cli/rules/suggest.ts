@@ -70,8 +70,8 @@ async function run(cli: Cli, options: Options): Promise<ExitCode> {
     const proposals = await proposalsOf(db, { ...range, sensors }, config.alerts, options);
     const current = new RuleSet(config.alerts);
     const counted = await count(cli, db, proposals, current, {
-      ...range,
-      sensors: await withPartner(db, sensors, options),
+      ...{ ...range, sensors: await withPartner(db, sensors, options) },
+      counted: new Set(sensors.map(({ key }) => key)),
     });
     printSuggestions(cli, counted, { ...options, ...range });
     return counted.some(({ suggestion }) => 'rule' in suggestion) ? 0 : 1;
@@ -135,30 +135,34 @@ async function metricProposals(db: Db, chosen: Chosen, only: string | undefined)
     .sort((a, b) => (a.metric < b.metric ? -1 : 1));
 }
 
-/** The episodes of the proposed rules, and those of the current ones. */
+/** The episodes of the proposed rules, and those of the current ones, of the sensors that are `counted`. */
 async function count(
   cli: Cli,
   db: Db,
   proposals: readonly Proposal[],
   current: RuleSet,
-  chosen: Chosen,
+  { counted, ...chosen }: Chosen & { readonly counted: ReadonlySet<string> },
 ): Promise<readonly Counted[]> {
   const metrics = Object.fromEntries(proposals.flatMap(ruleOf));
   const proposed = new RuleSet(alertsSchema.parse({ metrics }));
   const { tallies } = await runBacktest(cli, db, [proposed, current], chosen);
   return proposals.map((proposal) => ({
     ...proposal,
-    proposed: episodesOf(tallies[0], proposal),
-    current: episodesOf(tallies[1], proposal),
+    proposed: episodesOf(tallies[0], proposal, counted),
+    current: episodesOf(tallies[1], proposal, counted),
   }));
 }
 
 /** Of the two sides of a limit; other kinds are not what is suggested. */
-function episodesOf(tally: BacktestTally | undefined, { metric, minus }: Proposal): Counted['proposed'] {
+function episodesOf(
+  tally: BacktestTally | undefined,
+  { metric, minus }: Proposal,
+  counted: ReadonlySet<string>,
+): Counted['proposed'] {
   const base = minus === undefined ? metric : `${metric}_difference`;
   const sum = (alertType: string) =>
     [...(tally?.sensors.values() ?? [])].reduce(
-      (total, each) => total + (each.alertType === alertType ? each.episodes : 0),
+      (total, each) => total + (each.alertType === alertType && counted.has(each.sensor) ? each.episodes : 0),
       0,
     );
   return { high: sum(`${base}_high`), low: sum(`${base}_low`) };

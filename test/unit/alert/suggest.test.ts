@@ -131,6 +131,7 @@ describe('a difference', () => {
     const other = sample(2);
     other.add(2, at(0), new Map([['a', 100], ['b', 1]]), false); // prettier-ignore
     other.add(1, at(1), new Map([['a', 5], ['b', 3]]), true); // prettier-ignore
+    other.add(2, at(2), new Map([['a', 7]]), true);
     expect(other.figures()).toMatchObject({ values: 1, least: 4, metric: 'a minus b' });
   });
 });

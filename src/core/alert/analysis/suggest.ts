@@ -187,6 +187,8 @@ export class DifferenceSample {
     if (subtracted !== undefined && Number.isFinite(subtracted))
       this.last.set(sensorId, { timeUs, value: subtracted });
     const value = metrics.get(metric);
+    // To itself it is no difference.
+    if (sensorId === partnerId) return;
     const partner = this.last.get(partnerId ?? sensorId);
     if (!isMeasured || value === undefined || partner === undefined || timeUs - partner.timeUs > staleUs)
       return;
