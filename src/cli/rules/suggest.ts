@@ -3,6 +3,7 @@ import { loadConfig } from '../../config/load.ts';
 import { alertsSchema } from '../../config/schema/alerts.ts';
 import type { BacktestTally } from '../../core/alert/analysis/backtest.ts';
 import { DifferenceSample, MetricSample, suggest } from '../../core/alert/analysis/suggest.ts';
+import type { Side } from '../../core/alert/model.ts';
 import type { AlertsConfig, Matchers } from '../../core/alert/rules/config.ts';
 import { effectiveRule } from '../../core/alert/rules/effective.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
@@ -146,26 +147,33 @@ async function count(
   const metrics = Object.fromEntries(proposals.flatMap(ruleOf));
   const proposed = new RuleSet(alertsSchema.parse({ metrics }));
   const { tallies } = await runBacktest(cli, db, [proposed, current], chosen);
+  const sensors = chosen.sensors.filter(({ key }) => counted.has(key));
   return proposals.map((proposal) => ({
     ...proposal,
-    proposed: episodesOf(tallies[0], proposal, counted),
-    current: episodesOf(tallies[1], proposal, counted),
+    proposed: episodesOf(tallies[0], sensors, proposed, proposal),
+    current: episodesOf(tallies[1], sensors, current, proposal),
   }));
 }
 
-/** Of the two sides of a limit; other kinds are not what is suggested. */
+/** Of the two sides of a limit, or of a difference, whatever name that has; other kinds are not what is suggested. */
 function episodesOf(
   tally: BacktestTally | undefined,
+  sensors: readonly SensorFactsRow[],
+  rules: RuleSet,
   { metric, minus }: Proposal,
-  counted: ReadonlySet<string>,
 ): Counted['proposed'] {
-  const base = minus === undefined ? metric : `${metric}_difference`;
-  const sum = (alertType: string) =>
-    [...(tally?.sensors.values() ?? [])].reduce(
-      (total, each) => total + (each.alertType === alertType && counted.has(each.sensor) ? each.episodes : 0),
-      0,
-    );
-  return { high: sum(`${base}_high`), low: sum(`${base}_low`) };
+  const kind = minus === undefined ? 'threshold' : 'difference';
+  const sides = new Map<string, Side>();
+  for (const sensor of sensors)
+    for (const condition of rules.rulesFor(sensor).ruleOf(metric)?.conditions ?? [])
+      if (condition.kind === kind && condition.minus?.metric === minus?.metric)
+        sides.set(`${sensor.key} ${condition.alertType}`, condition.side);
+  const episodes = { high: 0, low: 0 };
+  for (const { sensor, alertType, episodes: number } of tally?.sensors.values() ?? []) {
+    const side = sides.get(`${sensor} ${alertType}`);
+    if (side === 'high' || side === 'low') episodes[side] += number;
+  }
+  return episodes;
 }
 
 /** The same stored values give the same suggestion: what is in the sample is chance, and repeatable (a 31-bit LCG). */
