@@ -3,16 +3,19 @@ import { parseDuration } from '../core/duration.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { metricUnit } from '../core/metric-unit.ts';
 import type { Millis } from '../core/reading.ts';
-import { correlate } from '../queries/analyze/correlate.ts';
+import { CORRELATIONS, correlate } from '../queries/analyze/correlate.ts';
 import { describe } from '../queries/analyze/describe.ts';
 import { missing } from '../queries/analyze/missing.ts';
-import { THRESHOLDS, outliers } from '../queries/analyze/outliers.ts';
-import { pattern } from '../queries/analyze/pattern.ts';
+import { OUTLIERS, THRESHOLDS, outliers } from '../queries/analyze/outliers.ts';
+import { PATTERNS, pattern } from '../queries/analyze/pattern.ts';
 import type { Db, Selection, TimeRange } from '../queries/db.ts';
-import { resample } from '../queries/gapfill.ts';
+import { FILLS, METHODS, resample } from '../queries/gapfill.ts';
 import { type Names, presentKeys } from '../queries/names.ts';
 import type { Analyze, AnalyzeBuckets, AnalyzeRange } from './analyze-types.ts';
+import { checkOneOf } from './one-of.ts';
 import { timeOf } from './time.ts';
+
+const CORRELATED = ['metrics', 'sensors'];
 
 /** The analyses of a monitor. */
 export function analyzeWith(db: Db, nowMs: () => Millis): Analyze {
@@ -32,11 +35,17 @@ export function analyzeWith(db: Db, nowMs: () => Millis): Analyze {
         unit: metricUnit(row.metric, Math.max(Math.abs(row.min), Math.abs(row.max))) ?? null,
       }));
     },
-    correlate: async ({ of = 'metrics', method = 'pearson', metrics, ...range }) =>
-      correlate(db, { ...(await chosen(range, metrics)), ...bucketsOf(range), of, method, metrics }),
-    pattern: async ({ metric, of = 'hour', timeZone, bySensor, ...range }) =>
-      pattern(db, { ...(await chosen(range, metric)), metric, of, zone: zoneOf(timeZone), bySensor }),
+    correlate: async ({ of = 'metrics', method = 'pearson', metrics, ...range }) => {
+      among('of', of, CORRELATED);
+      among('method', method, CORRELATIONS);
+      return correlate(db, { ...(await chosen(range, metrics)), ...bucketsOf(range), of, method, metrics });
+    },
+    pattern: async ({ metric, of = 'hour', timeZone, bySensor, ...range }) => {
+      among('of', of, PATTERNS);
+      return pattern(db, { ...(await chosen(range, metric)), metric, of, zone: zoneOf(timeZone), bySensor });
+    },
     missing: async ({ metric, factor = 3, timeZone, ...range }) => {
+      number('factor', factor);
       const rows = await missing(db, {
         ...(await chosen(range, metric)),
         metric,
@@ -55,10 +64,16 @@ export function analyzeWith(db: Db, nowMs: () => Millis): Analyze {
         days: days.map(({ day, readings, expected, share }) => ({ day, readings, expected, share })),
       }));
     },
-    resample: async ({ metric, method = 'mean', fill = 'null', ...range }) =>
-      resample(db, { ...(await chosen(range, metric)), ...bucketsOf(range), metric, method, fill }),
+    resample: async ({ metric, method = 'mean', fill = 'null', ...range }) => {
+      among('method', method, METHODS);
+      among('fill', fill, FILLS);
+      return resample(db, { ...(await chosen(range, metric)), ...bucketsOf(range), metric, method, fill });
+    },
     outliers: async ({ metric, method = 'rolling', window = '1h', minValues = 10, limit, ...rest }) => {
+      among('method', method, OUTLIERS);
       const { threshold = THRESHOLDS[method], ...range } = rest;
+      number('threshold', threshold);
+      number('minValues', minValues);
       const windowMs = parseDuration(window);
       if (windowMs === undefined || windowMs <= 0)
         throw invalid(`${JSON.stringify(window)} is no window; expected a duration such as 1h`);
@@ -83,6 +98,13 @@ function bucketsOf({ bucket = '1h', timeZone }: AnalyzeBuckets): {
 function zoneOf(name = 'UTC'): string {
   if (isZone(name)) return name;
   throw invalid(unknownZone(name));
+}
+
+const among = (what: string, given: unknown, known: readonly string[]) =>
+  checkOneOf(what, given, known, 'ANALYZE_INVALID');
+
+function number(what: string, given: number): void {
+  if (!(Number.isFinite(given) && given > 0)) throw invalid(`${what}: expected a number above 0`);
 }
 
 const invalid = (message: string) => new FieldwatchError(message, { code: 'ANALYZE_INVALID', kind: 'data' });

@@ -1,12 +1,14 @@
 import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
-import { readArrowTable } from '../adapters/frame/arrow-reader.ts';
+import { arrowTableOf, readArrowTable } from '../adapters/frame/arrow-reader.ts';
 import { arrowSchema, recordBatchOf } from '../adapters/frame/arrow-writer.ts';
 import { openCopySource } from '../adapters/timescale/copy-out.ts';
 import { readerFor } from '../app/import/read-blocks.ts';
 import { connectOptions } from '../app/options.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { keptBy } from '../core/ingest/retention-filter.ts';
 import { blockOf } from '../core/ingest/table/reading-block.ts';
 import { planOf } from '../core/policy/plan.ts';
+import { DATASETS, SHAPES } from '../queries/export/dataset.ts';
 import { planExport } from '../queries/export/plan.ts';
 import { exportFrames } from '../queries/export/read.ts';
 import { Importer } from '../services/ingest/importer.ts';
@@ -14,6 +16,7 @@ import { OutageMonitor } from '../services/ingest/outage-monitor.ts';
 import { createMetrics } from '../adapters/http/metrics.ts';
 import type { LoadFrameInput, SaveFrameOptions, SaveFrameOutcome } from './frame-types.ts';
 import type { Monitor } from './monitor-types.ts';
+import { checkOneOf } from './one-of.ts';
 import { programOf } from './programs.ts';
 import { timeOf } from './time.ts';
 
@@ -25,7 +28,8 @@ const LAST = new Date('2255-01-01');
  * Loads stored rows as an Arrow table: times are `timestamp[us, UTC]`, numbers are the arrays that the database's answer was decoded into. The whole
  * table is in memory; for more than that, `fieldwatch export` writes files.
  *
- * @throws FieldwatchError EXPORT_UNKNOWN_NAME for a sensor, location or metric that does not exist, EXPORT_TOO_WIDE
+ * @throws FieldwatchError EXPORT_UNKNOWN_NAME for a sensor, location or metric that does not exist, EXPORT_TOO_WIDE, FRAME_INVALID for another
+ * dataset or shape
  *
  * @example
  * ```ts
@@ -41,6 +45,8 @@ const LAST = new Date('2255-01-01');
 export async function loadFrame(monitor: Monitor, input: LoadFrameInput = {}): Promise<Table> {
   const { config, database } = programOf(monitor);
   const { dataset = 'readings', shape, from, to, sensor = [], location, metrics } = input;
+  checkOneOf('dataset', dataset, DATASETS, 'FRAME_INVALID');
+  if (shape !== undefined) checkOneOf('shape', shape, SHAPES, 'FRAME_INVALID');
   const range = {
     from: from === undefined ? FIRST : timeOf(from, 'from'),
     to: to === undefined ? LAST : timeOf(to, 'to'),
@@ -64,7 +70,7 @@ export async function loadFrame(monitor: Monitor, input: LoadFrameInput = {}): P
  * the refresh policies do not look back to are refreshed half a minute later, while the monitor is open, and otherwise by
  * `fieldwatch policies repair --only late`.
  *
- * @throws FieldwatchError IMPORT_MAP where the columns do not say what is whose; an error of the database (`DB_…`): what was
+ * @throws FieldwatchError FRAME_INVALID of what is no Arrow table and no Arrow IPC, IMPORT_MAP where the columns do not say what is whose; an error of the database (`DB_…`): what was
  * committed until then stays
  */
 export async function saveFrame(
@@ -90,7 +96,7 @@ export async function saveFrame(
     },
   );
   try {
-    for (const chunk of readArrowTable(table))
+    for (const chunk of readArrowTable(batchesOf(table)))
       await importer.add(blockOf(chunk, readers(chunk), clock.nowMs()));
     await importer.finish();
   } catch (error) {
@@ -100,6 +106,27 @@ export async function saveFrame(
   }
   return { ...importer.tally };
 }
+
+/** Bytes that are no Arrow IPC, or only the beginning of one, may read as a table without rows. */
+function batchesOf(given: Pick<Table, 'batches'> | Uint8Array): Pick<Table, 'batches'> {
+  try {
+    const table = given instanceof Uint8Array ? arrowTableOf(given) : given;
+    if (Array.isArray(table.batches) && table.batches.every((batch) => batch.schema.names.length >= 0))
+      return table;
+  } catch (cause) {
+    throw notArrow(messageOf(cause), cause);
+  }
+  throw notArrow('it has no record batches');
+}
+
+const notArrow = (why: string, cause?: unknown) =>
+  new FieldwatchError(`saveFrame: this is no Arrow table and no Arrow IPC: ${why}`, {
+    code: 'FRAME_INVALID',
+    kind: 'data',
+    cause,
+    remedy:
+      'give a Table of apache-arrow, or the whole bytes of an Arrow file or stream (`df.writeIPC()`, `toArrowIPC()`)',
+  });
 
 /** A table as the bytes of an Arrow IPC file, which Polars, DuckDB and others read. */
 export const frameToIpc = (table: Table): Uint8Array => tableToIPC(table, 'file');

@@ -99,8 +99,12 @@ export interface RecordOutcome {
 export interface RecordOptions {
   /** Called after each transaction, with what became of everything until then. */
   readonly onProgress?: (outcome: RecordOutcome) => void;
-  /** An AbortSignal: ends it between two transactions; what is committed stays. */
-  readonly signal?: { throwIfAborted(): void };
+  /** An AbortSignal: no further reading is taken, those that were are stored, and then it rejects with the signal's reason. */
+  readonly signal?: {
+    throwIfAborted(): void;
+    addEventListener(type: 'abort', listener: () => void): void;
+    removeEventListener(type: 'abort', listener: () => void): void;
+  };
 }
 
 /** The figures of one metric over a time. */
@@ -252,9 +256,11 @@ export interface Monitor extends AsyncDisposable {
 
   /**
    * Stores many readings, thousands to a transaction; while one is written the next is gathered, and no more is asked of the
-   * source. What cannot be stored becomes a dead letter and costs the others nothing.
+   * source. What cannot be stored becomes a dead letter and costs the others nothing. An async source may pause, and need not end: what
+   * it gave is written after `ingest.batch.linger` at the latest.
    *
-   * @throws FieldwatchError an error of the database; what was committed until then stays, and a repetition stores nothing twice
+   * @throws FieldwatchError an error of the database; what was committed until then stays, and a repetition stores nothing twice. What the
+   * source itself throws, after the readings before it are stored
    */
   recordBatch(
     readings: Iterable<ReadingInput> | AsyncIterable<ReadingInput>,

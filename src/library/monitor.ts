@@ -4,6 +4,7 @@ import { readerOf } from '../adapters/timescale/pool.ts';
 import { type Program, openProgram } from '../app/program.ts';
 import { isZone, parseBucket, unknownZone } from '../core/bucket.ts';
 import { FieldwatchError } from '../core/errors.ts';
+import { readDevice } from '../core/ingest/mapping/device.ts';
 import { metricUnit } from '../core/metric-unit.ts';
 import { listEpisodes } from '../queries/alert-episodes.ts';
 import { appMetrics } from '../queries/app-metrics.ts';
@@ -13,6 +14,8 @@ import { latestValues } from '../queries/latest-values.ts';
 import { presentKeys } from '../queries/names.ts';
 import { readingsInOrder } from '../queries/readings-in-order.ts';
 import { listSensors, sensorFacts } from '../queries/sensors.ts';
+import { METRICS, READINGS } from '../queries/export/dataset.ts';
+import { spansOf } from '../queries/export/plan.ts';
 import { hourlyStatistics } from '../queries/statistics.ts';
 import { alertCounts, metricFigures } from '../queries/summary.ts';
 import { AlertFeed } from './alert-feed.ts';
@@ -39,8 +42,8 @@ import type {
 } from './monitor-types.ts';
 import type { TimeInput } from './time-types.ts';
 import { loggerOf } from './logger.ts';
-import { rememberProgram } from './programs.ts';
-import { Recorder } from './recorder.ts';
+import { forgetProgram, rememberProgram } from './programs.ts';
+import { Recorder, isClosed } from './recorder.ts';
 import type { AlertRule, AlertRules } from './rules.ts';
 import { registerSensors, sensorNamed } from './sensors.ts';
 import { alertsOf, monitorConfig, nameOf, withThresholds } from './settings.ts';
@@ -94,10 +97,17 @@ class DatabaseMonitor implements Monitor {
   private rules: AlertRules | undefined;
   /** Changes of the rules, one after the other. */
   private changing: Promise<void> = Promise.resolve();
+  private closed = false;
 
   constructor(program: Program, name: string, rules: AlertRules | undefined) {
     this.program = program;
-    this.db = readerOf(program.database.pool);
+    const db = readerOf(program.database.pool);
+    this.db = {
+      query: async (text, values) => {
+        this.checkOpen();
+        return db.query(text, values);
+      },
+    };
     this.recorder = new Recorder(program, name);
     this.feed = new AlertFeed({ db: this.db, clock: program.clock, logger: program.logger });
     this.rules = rules;
@@ -113,6 +123,7 @@ class DatabaseMonitor implements Monitor {
   async registerSensor(
     given: SensorInput | readonly SensorInput[],
   ): Promise<SensorInfo | readonly SensorInfo[]> {
+    this.checkOpen();
     const isOne = !isList(given);
     const infos = await registerSensors(this.program, this.db, isOne ? [given] : given);
     // Rules may select by what has changed.
@@ -132,6 +143,7 @@ class DatabaseMonitor implements Monitor {
   }
 
   async setThresholds(sensor: string, thresholds: Readonly<Record<string, AlertRule>>): Promise<void> {
+    this.checkOpen();
     if (this.rules === undefined)
       throw new FieldwatchError('this monitor has no rules: it was opened without alerts', {
         code: 'MONITOR_NO_RULES',
@@ -230,11 +242,19 @@ class DatabaseMonitor implements Monitor {
     value: number,
     tags: Readonly<Record<string, string | number>> = {},
   ): Promise<void> {
+    this.checkOpen();
     if (!Number.isFinite(value))
       throw new FieldwatchError(`recordMetric: ${value} is no number to store`, {
         code: 'METRIC_VALUE_INVALID',
         kind: 'data',
       });
+    for (const [what, text] of Object.entries({ host, name }))
+      if (typeof readDevice(text) !== 'string')
+        throw new FieldwatchError(`recordMetric: ${what} cannot be ${JSON.stringify(text).slice(0, 80)}`, {
+          code: 'METRIC_NAME_INVALID',
+          kind: 'data',
+          remedy: 'it is text of 1 to 256 bytes without control characters',
+        });
     const labels = Object.fromEntries(Object.entries(tags).map(([key, tag]) => [key, String(tag)]));
     const figures = new TimescaleAppMetricsStore(this.program.database.pool);
     await figures.write(this.program.clock.nowMs(), [{ name, value, labels }], host);
@@ -273,36 +293,49 @@ class DatabaseMonitor implements Monitor {
     const only = sensor === undefined ? undefined : await sensorNamed(this.db, sensor);
     const keys = new Map<number, string>();
     const sensorIds = only === undefined ? undefined : [only.id];
-    for await (const rows of readingsInOrder(this.db, { ...range, sensorIds })) {
-      // Sensors that were registered meanwhile.
-      if (rows.some(({ sensorId }) => !keys.has(sensorId)))
-        for (const { id, key } of await sensorFacts(this.db, { sensor: only?.key })) keys.set(id, key);
-      for (const { sensorId, timeUs, metrics } of rows)
-        yield {
-          sensor: keys.get(sensorId) ?? `#${sensorId}`,
-          time: new Date(Math.floor(timeUs / 1000)),
-          metrics: Object.fromEntries(metrics),
-        };
+    // A range may be centuries, most of them without a chunk.
+    for (const { fromMs, toMs } of await spansOf(this.db, { sources: [READINGS, METRICS] }, range)) {
+      const span = { from: new Date(fromMs), to: new Date(toMs) };
+      for await (const rows of readingsInOrder(this.db, { ...span, sensorIds })) {
+        // Sensors that were registered meanwhile.
+        if (rows.some(({ sensorId }) => !keys.has(sensorId)))
+          for (const { id, key } of await sensorFacts(this.db, { sensor: only?.key })) keys.set(id, key);
+        for (const { sensorId, timeUs, metrics } of rows)
+          yield {
+            sensor: keys.get(sensorId) ?? `#${sensorId}`,
+            time: new Date(Math.floor(timeUs / 1000)),
+            metrics: Object.fromEntries(metrics),
+          };
+      }
     }
   }
 
   on(_event: 'alert', listener: (alert: AlertEvent) => void): AlertSubscription {
+    this.checkOpen();
     return this.feed.subscribe(listener);
   }
 
   async evaluatedBy(): Promise<EvaluatedBy> {
+    this.checkOpen();
     if ((await this.program.evaluator.seenDaemon()) !== undefined) return 'daemon';
     return this.rules === undefined ? 'nothing' : 'program';
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     this.recorder.close();
+    forgetProgram(this);
     await this.feed.stop();
     await this.program.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What was called before the end goes on, as far as its next query. */
+  private checkOpen(): void {
+    if (this.closed) throw isClosed();
   }
 
   /** One change at a time; one that is refused leaves the rules as they are. */

@@ -1,16 +1,20 @@
 import type { Program } from '../app/program.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Monitor } from './monitor-types.ts';
+import { isClosed } from './recorder.ts';
 
 /** The programs of monitors, for entries of the package beside the monitor itself. */
-const programs = new WeakMap<Monitor, Program>();
+const programs = new WeakMap<Monitor, Program | 'closed'>();
 
 export const rememberProgram = (monitor: Monitor, program: Program): void =>
   void programs.set(monitor, program);
 
-/** @throws FieldwatchError MONITOR_FOREIGN of what `openMonitor` of this package did not give */
+export const forgetProgram = (monitor: Monitor): void => void programs.set(monitor, 'closed');
+
+/** @throws FieldwatchError MONITOR_CLOSED, MONITOR_FOREIGN of what `openMonitor` of this package did not give */
 export function programOf(monitor: Monitor): Program {
   const program = programs.get(monitor);
+  if (program === 'closed') throw isClosed();
   if (program !== undefined) return program;
   throw new FieldwatchError('this is no monitor of this copy of fieldwatch', {
     code: 'MONITOR_FOREIGN',

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import type { Program } from '../app/program.ts';
 import { isFull, type BatchLimits } from '../core/ingest/batch-limits.ts';
-import { FieldwatchError } from '../core/errors.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { Arrivals } from '../core/ingest/arrival.ts';
 import { type AssemblyPlan, assemble, reject } from '../core/ingest/mapping/assemble.ts';
 import { compileMapping } from '../core/ingest/mapping/compile.ts';
@@ -15,6 +16,7 @@ import type { Decoded, Micros } from '../core/reading.ts';
 import { IngestBatch } from '../services/ingest/batch.ts';
 import type { LetterSource } from '../services/ingest/dead-letter.ts';
 import { ingestOptions } from '../app/options.ts';
+import type { Timer } from '../ports/time.ts';
 import { msOf } from './time.ts';
 import type { ReadingInput, RecordOptions, RecordOutcome } from './monitor-types.ts';
 
@@ -39,7 +41,24 @@ class RecordedReading implements LetterSource {
   }
 
   get payload(): Uint8Array {
-    return new TextEncoder().encode(JSON.stringify(this.reading) ?? 'null');
+    return new TextEncoder().encode(textOf(this.reading));
+  }
+}
+
+/** Never throws: what JSON has no form for (a bigint, a circle) is written as the console would. */
+function textOf(reading: unknown): string {
+  try {
+    return JSON.stringify(reading) ?? 'null';
+  } catch {
+    return inspected(reading);
+  }
+}
+
+function inspected(value: unknown): string {
+  try {
+    return inspect(value, { depth: 3, breakLength: Infinity, customInspect: false, maxStringLength: 10_000 });
+  } catch {
+    return '(not readable)';
   }
 }
 
@@ -75,55 +94,91 @@ export class Recorder {
     return outcome;
   }
 
+  /**
+   * What was taken from the source is stored, also where the source throws or `signal` aborts. An open batch of an async source waits for
+   * further readings as long as that of the daemon (`ingest.batch.linger`).
+   */
   async many(
     readings: Iterable<ReadingInput> | AsyncIterable<ReadingInput>,
     { onProgress, signal }: RecordOptions = {},
   ): Promise<RecordOutcome> {
-    let total = NOTHING;
-    let writing: Promise<RecordOutcome> | undefined;
-    const settle = async () => {
-      if (writing === undefined) return;
-      total = sum(total, await writing);
-      writing = undefined;
-      onProgress?.(total);
-    };
-    let batch = this.open();
-    const flush = async () => {
-      await settle();
-      signal?.throwIfAborted();
-      writing = this.write(batch);
-      // Awaited with the next batch: until then it is no unhandled rejection.
-      writing.catch(() => undefined);
-      batch = this.open();
+    if (this.closed) throw isClosed();
+    const writing = new BatchesInTurn(
+      () => this.open(),
+      (batch) => this.write(batch),
+      onProgress,
+    );
+    let added = 0;
+    const add = (reading: ReadingInput): Promise<unknown> | undefined => {
+      this.add(writing.batch, reading);
+      added += 1;
+      if (isFull(writing.batch, this.limits)) return writing.flush();
+      // The commit under way goes on meanwhile: it has several answers to wait for.
+      return added % YIELD_READINGS === 0 ? setImmediate() : undefined;
     };
     try {
-      let added = 0;
-      const add = (reading: ReadingInput): Promise<unknown> | undefined => {
-        this.add(batch, reading);
-        added += 1;
-        if (isFull(batch, this.limits)) return flush();
-        // The commit under way goes on meanwhile: it has several answers to wait for.
-        return added % YIELD_READINGS === 0 ? setImmediate() : undefined;
-      };
-      // `for await` waits for each reading, and that takes as long as to check it.
-      if (Symbol.iterator in readings)
-        for (const reading of readings) {
-          const wait = add(reading);
-          if (wait !== undefined) await wait;
-        }
-      else
-        for await (const reading of readings) {
-          const wait = add(reading);
-          if (wait !== undefined) await wait;
-        }
-      if (batch.rows > 0 || batch.deadLettered > 0) await flush();
+      if (isIterable(readings)) await takeAll(readings, add, signal);
+      else await this.takeArriving(readings, { add, writing, signal });
     } catch (error) {
-      // What is under way is finished first: the caller may close the monitor next.
-      await settle();
+      // What is under way is finished first: the caller may close the monitor next. A failure to write is the more telling one.
+      await writing.finish();
       throw error;
     }
-    await settle();
-    return total;
+    return writing.finish();
+  }
+
+  /** From a source that may pause, and may never end: neither a pause nor an end of the database or by `signal` waits for its next reading. */
+  private async takeArriving(
+    readings: AsyncIterable<ReadingInput>,
+    {
+      add,
+      writing,
+      signal,
+    }: {
+      readonly add: (reading: ReadingInput) => Promise<unknown> | undefined;
+      readonly writing: BatchesInTurn;
+      readonly signal: RecordOptions['signal'];
+    },
+  ): Promise<void> {
+    signal?.throwIfAborted();
+    const source = readings[Symbol.asyncIterator]();
+    const { lingerMs } = this.limits;
+    let linger: Timer | undefined;
+    let ended = false;
+    const take = async (): Promise<void> => {
+      for (;;) {
+        const { done, value } = await source.next();
+        if (done === true || ended) return;
+        const wait = add(value);
+        if (wait !== undefined) await wait;
+        if (!writing.isEmpty) linger ??= this.program.clock.after(lingerMs, onLinger);
+      }
+    };
+    let fail: (error: unknown) => void = () => undefined;
+    const onLinger = () => {
+      linger = undefined;
+      if (!ended)
+        writing
+          .flush()
+          .then(() => writing.settle())
+          .catch(fail);
+    };
+    const onAbort = () => fail(abortReason(signal));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        fail = reject;
+        signal?.addEventListener('abort', onAbort);
+        take().then(resolve, reject);
+      });
+    } catch (error) {
+      // As `for await` does, except that a source that is waiting is not waited for.
+      void Promise.resolve(source.return?.()).catch(() => undefined);
+      throw error;
+    } finally {
+      ended = true;
+      linger?.cancel();
+      signal?.removeEventListener('abort', onAbort);
+    }
   }
 
   /** What follows is refused; what is being written is not affected. */
@@ -148,19 +203,30 @@ export class Recorder {
 
   /** The checks of a message: name, time, metrics, retention. */
   private check(source: RecordedReading): Decoded {
+    try {
+      return this.checkParts(source);
+    } catch (error) {
+      // A getter of the program's own object.
+      return reject('parse_error', messageOf(error));
+    }
+  }
+
+  private checkParts(source: RecordedReading): Decoded {
     const { reading, arrivalUs } = source;
     if (typeof reading !== 'object' || reading === null)
       return reject('parse_error', 'a reading is an object');
     const { sensor, time, metrics, location } = reading;
     const timeUs = time === undefined || time === null ? undefined : Math.round(msOf(time) * 1000);
-    if (Number.isNaN(timeUs)) return reject(NO_TIME.fault, String(time));
+    if (Number.isNaN(timeUs)) return reject(NO_TIME.fault, inspected(time));
+    if (location !== undefined && location !== null && typeof location !== 'string')
+      return reject('parse_error', 'a location is text');
     const context: MessageContext = {
       topic: this.topic,
       metric: undefined,
       topicDevice: this.device(sensor),
       retain: false,
       contentType: undefined,
-      captures: location === undefined ? NO_CAPTURES : new Map([['location', location]]),
+      captures: typeof location === 'string' ? new Map([['location', location]]) : NO_CAPTURES,
       receivedAtUs: arrivalUs,
       limits: this.program.config.limits,
     };
@@ -168,7 +234,8 @@ export class Recorder {
       record: NO_RECORD,
       timeUs,
       verbatim: true,
-      metrics: typeof metrics === 'object' && metrics !== null ? metrics : NO_RECORD,
+      metrics:
+        typeof metrics === 'object' && metrics !== null && !Array.isArray(metrics) ? metrics : NO_RECORD,
     };
     return keepYoung(assemble(this.plan, draft, context), source, this.kept);
   }
@@ -194,6 +261,106 @@ export class Recorder {
   }
 }
 
+/** One batch is written while the next is gathered. */
+class BatchesInTurn {
+  private readonly open: () => IngestBatch;
+  private readonly write: (batch: IngestBatch) => Promise<RecordOutcome>;
+  private readonly onProgress: RecordOptions['onProgress'];
+  private total = NOTHING;
+  private writing: Promise<RecordOutcome> | undefined;
+  private flushing: Promise<void> | undefined;
+  batch: IngestBatch;
+
+  constructor(
+    open: () => IngestBatch,
+    write: (batch: IngestBatch) => Promise<RecordOutcome>,
+    onProgress: RecordOptions['onProgress'],
+  ) {
+    this.open = open;
+    this.write = write;
+    this.onProgress = onProgress;
+    this.batch = open();
+  }
+
+  get isEmpty(): boolean {
+    return this.batch.rows === 0 && this.batch.deadLettered === 0;
+  }
+
+  /** Begins to write the batch once the former one is written. */
+  flush(): Promise<void> {
+    this.flushing ??= this.begin().finally(() => (this.flushing = undefined));
+    return this.flushing;
+  }
+
+  /** Rejects with the failure of a batch; the one after it is not written then. */
+  async finish(): Promise<RecordOutcome> {
+    await this.flushing;
+    if (!this.isEmpty) await this.flush();
+    await this.settle();
+    return this.total;
+  }
+
+  private async begin(): Promise<void> {
+    await this.settle();
+    if (this.isEmpty) return;
+    const writing = this.write(this.batch);
+    // Awaited with the next batch: until then it is no unhandled rejection.
+    writing.catch(() => undefined);
+    this.writing = writing;
+    this.batch = this.open();
+  }
+
+  async settle(): Promise<void> {
+    const { writing } = this;
+    if (writing === undefined) return;
+    // What has failed stays: nothing is written behind it.
+    const outcome = await writing;
+    if (this.writing !== writing) return;
+    this.writing = undefined;
+    this.total = sum(this.total, outcome);
+    this.onProgress?.(this.total);
+  }
+}
+
+async function takeAll(
+  readings: Iterable<ReadingInput>,
+  add: (reading: ReadingInput) => Promise<unknown> | undefined,
+  signal: RecordOptions['signal'],
+): Promise<void> {
+  signal?.throwIfAborted();
+  // `for await` waits for each reading, and that takes as long as to check it.
+  for (const reading of readings) {
+    const wait = add(reading);
+    if (wait === undefined) continue;
+    await wait;
+    signal?.throwIfAborted();
+  }
+}
+
+function isIterable(
+  readings: Iterable<ReadingInput> | AsyncIterable<ReadingInput>,
+): readings is Iterable<ReadingInput> {
+  const given: unknown = readings;
+  if (typeof given === 'object' && given !== null) {
+    if (Symbol.iterator in given) return true;
+    if (Symbol.asyncIterator in given) return false;
+  }
+  throw new FieldwatchError('recordBatch: expected an iterable or async iterable of readings', {
+    code: 'READINGS_NOT_ITERABLE',
+    kind: 'bug',
+    remedy: 'one reading is recorded with recordReading',
+  });
+}
+
+function abortReason(signal: RecordOptions['signal']): unknown {
+  try {
+    signal?.throwIfAborted();
+  } catch (reason) {
+    return reason;
+  }
+  return new Error('aborted');
+}
+
 const NO_CAPTURES: ReadonlyMap<string, string> = new Map();
 const NO_RECORD = emptyDoc();
 
@@ -206,13 +373,21 @@ const sum = (a: RecordOutcome, b: RecordOutcome): RecordOutcome => ({
 });
 
 const refused = (reading: ReadingInput, why: string) =>
-  new FieldwatchError(`the reading of ${JSON.stringify(reading?.sensor ?? null)} was not stored: ${why}`, {
+  new FieldwatchError(`the reading of ${sensorText(reading)} was not stored: ${why}`, {
     code: 'READING_REFUSED',
     kind: 'data',
     remedy: 'it is kept as a dead letter: fieldwatch dead-letters list',
   });
 
-const isClosed = () =>
-  new FieldwatchError('not stored: the monitor is closed', { code: 'MONITOR_CLOSED', kind: 'bug' });
+function sensorText(reading: ReadingInput): string {
+  try {
+    return textOf(reading.sensor ?? null);
+  } catch {
+    return 'null';
+  }
+}
+
+export const isClosed = () =>
+  new FieldwatchError('the monitor is closed', { code: 'MONITOR_CLOSED', kind: 'bug' });
 
 const notStored = (cause: unknown): Error => (cause instanceof Error ? cause : isClosed());

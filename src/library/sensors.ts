@@ -1,4 +1,5 @@
 import { FieldwatchError } from '../core/errors.ts';
+import { readDevice } from '../core/ingest/mapping/device.ts';
 import type { Db } from '../queries/db.ts';
 import { unknownSensor } from '../queries/names.ts';
 import { currentKey, sensorFacts, updateSensor } from '../queries/sensors.ts';
@@ -24,21 +25,29 @@ export async function registerSensors(
   db: Db,
   sensors: readonly SensorInput[],
 ): Promise<readonly SensorInfo[]> {
+  // The registry would write another key in place of one that cannot be stored.
+  for (const { sensor } of sensors)
+    if (typeof sensor !== 'string' || typeof readDevice(sensor) !== 'string') throw refusedKey(sensor);
   const devices = sensors.map(({ sensor, location }) => ({ key: sensor, location: location ?? undefined }));
   const registered = await directory.register(devices);
   const infos: SensorInfo[] = [];
   for (const { sensor, ...change } of sensors) {
     const own = registered.find(({ key, aliases }) => key === sensor || aliases?.includes(sensor) === true);
     const changed = own && (await updateSensor(db, own.key, change));
-    if (changed === undefined)
-      throw new FieldwatchError(`the database cannot hold a sensor ${JSON.stringify(sensor)}`, {
-        code: 'SENSOR_REFUSED',
-        kind: 'data',
-        remedy: 'a key has 1 to 256 bytes in the encoding of the database, and no control characters',
-      });
+    if (changed === undefined) throw refusedKey(sensor);
     const { name, type, location, tags } = changed;
     infos.push({ sensor: changed.sensor, name, type, location, tags });
   }
   await registry.learn(sensors.map(({ sensor }) => sensor));
   return infos;
 }
+
+const refusedKey = (sensor: unknown) =>
+  new FieldwatchError(
+    `the database cannot hold a sensor ${typeof sensor === 'string' ? JSON.stringify(sensor) : typeof sensor}`,
+    {
+      code: 'SENSOR_REFUSED',
+      kind: 'data',
+      remedy: 'a key is text of 1 to 256 bytes in the encoding of the database, without control characters',
+    },
+  );

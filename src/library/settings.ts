@@ -20,7 +20,7 @@ export function monitorConfig(options: MonitorOptions): Config {
     ...(alerts === undefined ? {} : { alerts }),
     sensors: { max_new_per_minute: MAX_NEW_PER_MINUTE, ...sectionOf(settings, 'sensors') },
   };
-  const { config } = loadConfig({ text: JSON.stringify(tree), file: 'openMonitor', env: {} });
+  const { config } = loadConfig({ text: configText(tree), file: 'openMonitor', env: {} });
   // Programs share the sensors in the group without a name, which no configuration can name.
   return { ...config, mqtt: { ...config.mqtt, share_group: NO_GROUP, client_id: nameOf(options) } };
 }
@@ -52,10 +52,18 @@ const sectionOf = (settings: Readonly<Tree>, name: string): Tree => {
   return typeof section === 'object' && section !== null ? (section as Tree) : {};
 };
 
+/** JSON would write NaN and Infinity as null, which removes a limit: as text they are faults of their keys. */
+const configText = (tree: unknown): string =>
+  JSON.stringify(tree, (_, value: unknown) =>
+    (typeof value === 'number' && !Number.isFinite(value)) || typeof value === 'bigint'
+      ? String(value)
+      : value,
+  );
+
 /** The `alerts` section with its defaults. Throws RULES_INVALID with every fault. */
 export function alertsOf(rules: AlertRules): Config['alerts'] {
   try {
-    return loadConfig({ text: JSON.stringify({ alerts: rules }), file: 'alerts', env: {} }).config.alerts;
+    return loadConfig({ text: configText({ alerts: rules }), file: 'alerts', env: {} }).config.alerts;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const faults = error.faults.map(({ path, message }) => `${path}: ${message}`).join('\n');

@@ -31,10 +31,22 @@ const registerZstd = (): void =>
     decode: (bytes: Uint8Array) => (zstd === undefined ? decompressZstd(bytes) : zstd(bytes)),
   });
 
-/** The rows of a table, or of a file or stream of Arrow IPC in memory, in pieces of bounded size. */
-export function* readArrowTable(source: Pick<Table, 'batches'> | Uint8Array): Generator<TableChunk> {
+/** A file or stream of Arrow IPC in memory. Throws where it has no schema or no end: the library reads the beginning of either as a whole. */
+export function arrowTableOf(bytes: Uint8Array): Table {
   registerZstd();
-  const batches = source instanceof Uint8Array ? tableFromIPC(source).batches : source.batches;
+  const isFile = startsWith(bytes, MAGIC);
+  if (isFile && !startsWith(bytes.subarray(-MAGIC.length), MAGIC)) throw new Error('a file without its end');
+  const table = tableFromIPC(bytes);
+  if (table.schema.fields.length === 0) throw new Error('no schema');
+  return table;
+}
+
+const MAGIC = new TextEncoder().encode('ARROW1');
+const startsWith = (bytes: Uint8Array, begin: Uint8Array): boolean =>
+  bytes.length >= begin.length && begin.every((byte, at) => bytes[at] === byte);
+
+/** The rows of a table in pieces of bounded size. */
+export function* readArrowTable({ batches }: Pick<Table, 'batches'>): Generator<TableChunk> {
   const total = batches.reduce((sum, { numRows }) => sum + numRows, 0);
   let firstRow = 1;
   for (const batch of batches) {

@@ -1,4 +1,5 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { syncFolder } from '../../lib/durable-files.ts';
@@ -10,15 +11,23 @@ export const partialName = (path: string): string => `${path}.partial`;
 export class AtomicFile {
   readonly #path: string;
   readonly #handle: FileHandle;
+  readonly #own: Stats;
   bytes = 0;
 
-  private constructor(path: string, handle: FileHandle) {
+  private constructor(path: string, handle: FileHandle, own: Stats) {
     this.#path = path;
     this.#handle = handle;
+    this.#own = own;
   }
 
+  /** What another writer of the same path has begun is not written over: its `commit` finds another file there, and fails. */
   static async create(path: string): Promise<AtomicFile> {
-    return new AtomicFile(path, await guarded(path, () => open(partialName(path), 'w')));
+    return guarded(path, async () => {
+      await refuseSpecial(path);
+      await rm(partialName(path), { force: true });
+      const handle = await open(partialName(path), 'wx');
+      return new AtomicFile(path, handle, await handle.stat());
+    });
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -31,6 +40,7 @@ export class AtomicFile {
   async commit(): Promise<void> {
     await guarded(this.#path, async () => {
       await this.#handle.sync();
+      if (!(await this.#isOwn())) throw new Error(`another export writes ${partialName(this.#path)}`);
       await this.#handle.close();
       await rename(partialName(this.#path), this.#path);
       await syncFolder(dirname(this.#path));
@@ -39,9 +49,22 @@ export class AtomicFile {
 
   /** Leaves nothing behind. Never rejects. */
   async discard(): Promise<void> {
+    const own = await this.#isOwn();
     await this.#handle.close().catch(() => undefined);
-    await rm(partialName(this.#path), { force: true }).catch(() => undefined);
+    if (own) await rm(partialName(this.#path), { force: true }).catch(() => undefined);
   }
+
+  async #isOwn(): Promise<boolean> {
+    const there = await stat(partialName(this.#path)).catch(() => undefined);
+    return there?.ino === this.#own.ino && there.dev === this.#own.dev;
+  }
+}
+
+/** A rename would put a file in place of a device or a pipe. */
+async function refuseSpecial(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found !== undefined && !found.isFile())
+    throw new Error('it is no file; a pipe or device is written through standard output');
 }
 
 async function guarded<T>(path: string, run: () => Promise<T>): Promise<T> {

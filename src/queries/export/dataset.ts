@@ -6,7 +6,8 @@ export const DATASETS = ['readings', 'metrics', 'alerts', 'hourly', 'daily', 'de
 export type Dataset = (typeof DATASETS)[number];
 
 /** `wide`: a column a metric. `long`: a row a metric, in the columns `metric` and `value`. */
-export type Shape = 'wide' | 'long';
+export const SHAPES = ['wide', 'long'] as const;
+export type Shape = (typeof SHAPES)[number];
 
 /**
  * The form in which the server sends rows. `csv` and `binary` are formats of COPY; in `binary` names of sensors and metrics are

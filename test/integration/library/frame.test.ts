@@ -156,6 +156,16 @@ describe('saveFrame', () => {
     await expect(nothing).rejects.toMatchObject({ code: 'IMPORT_MAP' });
   });
 
+  test('what is no Arrow table is an error, and stores nothing', async () => {
+    const file = tableToIPC(await loadFrame(monitor), 'file');
+    for (const given of [Uint8Array.of(1, 2, 3), new Uint8Array(), file.subarray(0, 300), {}, [], null])
+      await expect(saveFrame(monitor, given as Uint8Array)).rejects.toMatchObject({ code: 'FRAME_INVALID' });
+    await expect(loadFrame(monitor, { dataset: 'reading' as 'readings' })).rejects.toMatchObject({
+      code: 'FRAME_INVALID',
+      message: expect.stringContaining('did you mean "readings"'),
+    });
+  });
+
   test('of another package, a monitor is refused', async () => {
     await expect(loadFrame({} as Monitor)).rejects.toMatchObject({ code: 'MONITOR_FOREIGN' });
   });

@@ -8,6 +8,7 @@ import {
   openMonitor,
   startDaemon,
 } from '../../../src/index.ts';
+import { loadFrame } from '../../../src/frame.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 import { eventually as holdsEventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -163,6 +164,30 @@ describe('a program alone', () => {
     ]);
   });
 
+  test('a key that cannot be stored registers no other one in its place', async () => {
+    const monitor = await open({});
+    const before = await rows('SELECT count(*)::int AS n FROM sensors');
+    for (const sensor of ['', 'x\0y', 'x\ud800', 'x'.repeat(300), 5 as unknown as string])
+      await expect(monitor.registerSensor([{ sensor: 'beside' }, { sensor }])).rejects.toMatchObject({
+        code: 'SENSOR_REFUSED',
+      });
+    expect(await rows('SELECT count(*)::int AS n FROM sensors')).toEqual(before);
+    for (const name of ['', 'x\0y', 'x'.repeat(300)])
+      await expect(monitor.recordMetric('host', name, 1)).rejects.toMatchObject({
+        code: 'METRIC_NAME_INVALID',
+      });
+  });
+
+  test('all that is stored, of a range of any length', async () => {
+    const monitor = await open({});
+    const at = minutesAgo(5);
+    await monitor.recordReading({ sensor: 'ever', time: at, metrics: { temperature: 1 } });
+    const found = [];
+    const ever = { sensor: 'ever', from: '0001-01-01T00:00:00Z', to: '+200000-01-01T00:00:00Z' };
+    for await (const reading of monitor.readings(ever)) found.push(reading);
+    expect(found).toEqual([{ sensor: 'ever', time: at, metrics: { temperature: 1 } }]);
+  });
+
   test('an unknown sensor is an error with the one that was meant', async () => {
     const monitor = await open();
     await monitor.registerSensor([{ sensor: 'freezer-1' }, { sensor: 'oven' }]);
@@ -219,7 +244,7 @@ describe('a program alone', () => {
     ]);
   });
 
-  test('a source that fails, or is ended, leaves what was committed', async () => {
+  test('a source that fails, or is ended: what was taken of it is stored', async () => {
     const monitor = await open({ settings: { ingest: { batch: { max_rows: 10 } } } });
     const start = minutesAgo(60).getTime();
     const readings = (count: number) =>
@@ -233,7 +258,7 @@ describe('a program alone', () => {
       throw new Error('the file ends here');
     }
     await expect(monitor.recordBatch(failing())).rejects.toThrow('the file ends here');
-    expect(await rows('SELECT count(*)::int AS n FROM sensor_readings')).toEqual([{ n: 20 }]);
+    expect(await rows('SELECT count(*)::int AS n FROM sensor_readings')).toEqual([{ n: 25 }]);
     const ending = new AbortController();
     await expect(
       monitor.recordBatch(readings(100), {
@@ -241,7 +266,7 @@ describe('a program alone', () => {
         onProgress: () => ending.abort(new Error('enough')),
       }),
     ).rejects.toThrow('enough');
-    expect(await monitor.recordBatch(readings(25))).toMatchObject({ stored: 5, duplicate: 20 });
+    expect(await monitor.recordBatch(readings(25))).toMatchObject({ stored: 0, duplicate: 25 });
   });
 
   test('thresholds are in force when they are set, also for what is open', async () => {
@@ -317,9 +342,20 @@ describe('a program alone', () => {
     await monitor.recordReading({ sensor: 'a', metrics: { temperature: 31 } });
     await monitor.close();
     await monitor.close();
-    await expect(monitor.recordReading({ sensor: 'a', metrics: { temperature: 31 } })).rejects.toMatchObject({
-      code: 'MONITOR_CLOSED',
-    });
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => monitor.recordReading({ sensor: 'a', metrics: { temperature: 31 } }),
+      () => monitor.recordBatch([]),
+      () => monitor.registerSensor({ sensor: 'b' }),
+      () => monitor.setThresholds('a', {}),
+      () => monitor.summary('a'),
+      () => monitor.latest(),
+      () => monitor.recordMetric('h', 'n', 1),
+      () => monitor.analyze.describe({ from: 0 }),
+      () => monitor.evaluatedBy(),
+      () => loadFrame(monitor),
+    ];
+    for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'MONITOR_CLOSED' });
+    expect(() => monitor.on('alert', () => undefined)).toThrow('closed');
     expect(await rows('SELECT member FROM share_members')).toEqual([]);
     expect(await rows('SELECT DISTINCT owner FROM alert_shards')).toEqual([{ owner: null }]);
   });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -172,6 +173,26 @@ describe('a file that is written aside', () => {
     await file.write(Buffer.from('half'));
     await file.discard();
     expect(await readdir(folder)).toEqual(['a.csv']);
+  });
+
+  test('two at once: the later one is the file, the former one fails and touches nothing', async () => {
+    const path = join(folder, 'd.csv');
+    const former = await AtomicFile.create(path);
+    await former.write(Buffer.from('former, half'));
+    const later = await AtomicFile.create(path);
+    await later.write(Buffer.from('later'));
+    await expect(former.commit()).rejects.toMatchObject({ code: 'EXPORT_IO' });
+    await former.discard();
+    await later.commit();
+    expect(await readFile(path, 'utf8')).toBe('later');
+    await rm(path);
+  });
+
+  test('no file takes the place of a pipe or a device', async () => {
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    for (const path of [join(folder, 'pipe'), '/dev/null'])
+      await expect(AtomicFile.create(path)).rejects.toMatchObject({ code: 'EXPORT_IO' });
+    await rm(join(folder, 'pipe'));
   });
 
   test('a folder that is not there is an error with a remedy', async () => {
