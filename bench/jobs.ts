@@ -100,7 +100,7 @@ export interface WatchReport {
   readonly requests: number;
   /** Answered with 304. */
   readonly unchanged: number;
-  /** Answered with a fault of the server, or told to wait. */
+  /** Answered with a server error or with Retry-After. */
   readonly failures: number;
   /** Streams that are open. */
   readonly streams: number;

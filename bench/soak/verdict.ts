@@ -5,7 +5,7 @@ export interface Line {
   readonly what: string;
   readonly value: number;
   readonly unit: string;
-  /** The most that is allowed; for information where there is none. */
+  /** The limit; without one the figure is for information. */
   readonly limit?: number;
 }
 

@@ -357,7 +357,7 @@ function eventsOf(
     intake: () => daemon.intake(),
     findings: () => daemon.policies()?.findings ?? [],
     changes: new DatabaseChanges(deps.db, deps.clock, daemon.unitOf),
-    // Whoever is sent a change reads again.
+    // A client reads again after a change event.
     onChange: () => shared.expire(),
     hello: () => ({
       version: program.version,

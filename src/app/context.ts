@@ -56,7 +56,7 @@ export interface AppDeps {
   };
 }
 
-/** A configuration with where it comes from; secrets are masked. Made when somebody looks. */
+/** A configuration with where it comes from; secrets are masked. Made on demand. */
 export type ShownConfig = () => {
   readonly file: string | null;
   readonly yaml: string;

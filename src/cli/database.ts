@@ -22,7 +22,7 @@ export interface DatabaseAccess {
    * goes on for long: the daemon could not start meanwhile.
    */
   readonly mayStart?: boolean;
-  /** Whether that server may make a new database where there is none yet. Default false: there is nothing to read. */
+  /** Whether that server may create a database if none exists yet. Default false: there is nothing to read. */
   readonly mayCreate?: boolean;
   /** Whether the command only reads what the daemon stores: a standby may answer (`database.read_url`). Default false. */
   readonly readsOnly?: boolean;

@@ -51,7 +51,7 @@ export const retryCommand: CliCommand = (cli) =>
     .option(...jsonOption)
     .addHelpText(
       'after',
-      '\nThey go to their topics at the broker, and to whoever else subscribes to those. A payload without a time of its own gets that\n' +
+      '\nThey go to their topics at the broker, and to all other subscribers of those. A payload without a time of its own gets that\n' +
         'of its new arrival. Each is marked once it is published: an interruption repeats one at most.\n',
     )
     .action(cli.action((ids: readonly string[], options: RetryOptions) => retry(cli, ids, options)));

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/schema/index.ts';
 
-const HEADER = '# name, role and token: whoever has one logs in to the page with it.\n';
+const HEADER = '# name, role and token: a token logs in to the page.\n';
 
 /**
  * The demo is there to be tried, writing included: without a token file of its own it gets one, with a token that is made at the

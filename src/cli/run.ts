@@ -112,7 +112,7 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   return 0;
 }
 
-/** The status text for `systemctl status`; undefined where there is none. */
+/** The status text for `systemctl status`; undefined if nothing is to be reported. */
 const statusOf = (app: App): string | undefined =>
   app.awaitsDatabase === undefined ? undefined : 'started without the database: readings go to the spool';
 

@@ -34,7 +34,7 @@ export function exposuresOf({ database, mqtt, http, embedded }: Config): readonl
     found.push({
       area: 'daemon',
       subject: 'http.host',
-      detail: `http.host is ${http.host}: health and metrics, with names of sinks and routes, are open to whoever reaches this machine`,
+      detail: `http.host is ${http.host}: health and metrics, with names of sinks and routes, are open to every client that reaches this machine`,
       remedy: 'set http.host: 127.0.0.1, or let a firewall or a proxy with a password stand before it',
     });
   const encrypted = http.tls.cert_file !== undefined || http.trusted_proxies.length > 0;
@@ -50,7 +50,7 @@ export function exposuresOf({ database, mqtt, http, embedded }: Config): readonl
     found.push({
       area: 'broker',
       subject: 'embedded.mqtt_host',
-      detail: `embedded.mqtt_host is ${embedded.mqtt_host}: whoever reaches this machine may publish, for the embedded broker asks for no password`,
+      detail: `embedded.mqtt_host is ${embedded.mqtt_host}: every client that reaches this machine may publish, for the embedded broker asks for no password`,
       remedy: 'set embedded.mqtt_host: 127.0.0.1, or use a broker with passwords and TLS (mqtt.url)',
     });
   return found;

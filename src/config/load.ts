@@ -31,7 +31,7 @@ export interface LoadOptions {
 
 export interface LoadedConfig {
   readonly config: Config;
-  /** The file that was used and why; undefined when there is none and all is default. */
+  /** The file that was used and why; undefined without a file: all values are defaults. */
   readonly located: Located | undefined;
   /** The effective configuration in the form of the YAML, defaults filled in: what printConfig prints. */
   readonly tree: PlainObject;

@@ -10,7 +10,7 @@ export interface SchemaNode {
   readonly description: string | undefined;
   /** How the value is written, where a plain "text" would not say: `a duration, such as 10s`. */
   readonly form: string | undefined;
-  /** Default as written in YAML; undefined where there is none or it cannot be written so. */
+  /** Default as written in YAML; undefined without a default, or if YAML cannot express it. */
   readonly fallback: unknown;
   readonly secret: boolean;
   readonly readsFile: boolean;

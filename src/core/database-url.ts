@@ -42,7 +42,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   keepalives_idle: 'keepalives are always on',
   keepalives_interval: 'keepalives are always on',
   keepalives_count: 'keepalives are always on',
-  tcp_user_timeout: 'the server gives up a dead connection after 30 s',
+  tcp_user_timeout: 'the server closes a dead connection after 30 s',
   hostaddr: 'name the address as the host',
   passfile: 'set database.password_file',
   sslpassword: 'use a key without a passphrase that only the daemon may read',

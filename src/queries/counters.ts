@@ -75,7 +75,7 @@ export interface UseRow {
   readonly location: string | null;
   /** In the unit of the metric. */
   readonly use: number;
-  /** Per second, over the time of the steps; null where there is none. */
+  /** Per second, over the time of the steps; null if that is 0. */
   readonly rate: number | null;
   /** How often the counter started again from zero. */
   readonly resets: number;

@@ -71,7 +71,7 @@ export interface SensorFilter {
 export type StateCounts = Readonly<Record<SensorState, number>>;
 
 /**
- * All sensors with their newest reading and their state, for whoever looks at lists again and again: filters and orders that no
+ * All sensors with their newest reading and their state, for lists that are read again and again: filters and orders that no
  * index of the database has cost nothing then. Read again when it is older than two seconds, and readings only as far as they may be
  * new. Empty until it is used.
  */

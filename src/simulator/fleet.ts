@@ -87,27 +87,27 @@ export class Fleet {
     this.#letThingsHappen(nowMs);
     const sensor = this.#sensors[index];
     if (sensor === undefined || nowMs < sensor.silentUntilMs) return undefined;
-    const told = sensor.story?.measure(storySeconds(nowMs - this.#options.startMs), this.#options.random);
-    if (sensor.story !== undefined && told === undefined) return undefined;
+    const measured = sensor.story?.measure(storySeconds(nowMs - this.#options.startMs), this.#options.random);
+    if (sensor.story !== undefined && measured === undefined) return undefined;
     // (sensor, time) is the key of a reading: however fast it is asked, a device never repeats a timestamp.
     sensor.lastTs = Math.max(Math.floor(nowMs), sensor.lastTs + 1);
     const { place, device, lastTs: ts } = sensor;
     const location = sensor.story?.location ?? place.location;
-    return { location, device, ts, metrics: this.#measure(sensor, nowMs, told) };
+    return { location, device, ts, metrics: this.#measure(sensor, nowMs, measured) };
   }
 
   #measure(
     sensor: SimulatedSensor,
     nowMs: number,
-    told: ReturnType<StorySensor['measure']>,
+    measured: ReturnType<StorySensor['measure']>,
   ): SimulatedReading['metrics'] {
     const { random, startMs } = this.#options;
     const drained = (sensor.batteryDrain * (nowMs - startMs)) / DAY_MS;
     const pressure = 1013 + 6 * Math.sin((2 * Math.PI * nowMs) / (3 * DAY_MS)) + noise(random, 0.15);
     return {
-      temperature: round(told?.temperature ?? this.#value(sensor, 'temperature', nowMs), 2),
+      temperature: round(measured?.temperature ?? this.#value(sensor, 'temperature', nowMs), 2),
       humidity: round(
-        Math.min(100, Math.max(0, told?.humidity ?? this.#value(sensor, 'humidity', nowMs))),
+        Math.min(100, Math.max(0, measured?.humidity ?? this.#value(sensor, 'humidity', nowMs))),
         1,
       ),
       pressure: round(pressure, 1),

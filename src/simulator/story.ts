@@ -16,7 +16,7 @@ const CYCLE_S = 600;
 const DOOR = { openS: 8, closedS: 45 } as const;
 const FREEZER = { base: -18, warmest: -4, warmingS: 15, coolingS: 12 } as const;
 
-/** A freezer whose door is left open for half a minute: the air warms at once, and cools again when somebody closes it. */
+/** A freezer whose door is left open for half a minute: the air warms at once, and cools again when it is closed. */
 function freezer(seconds: number): number {
   const { base, warmest, warmingS, coolingS } = FREEZER;
   const warmed = (forS: number) => (warmest - base) * (1 - Math.exp(-Math.max(0, forS) / warmingS));

@@ -105,7 +105,7 @@ http: { port: 0, token_file: tokens }
       { qos: 1 },
     );
 
-  it('tells of an alert from pending to resolved, with the place and the unit', async () => {
+  it('reports an alert from pending to resolved, with the place and the unit', async () => {
     const listener = await Listener.open(api('/events'));
     await listener.until('hello', ({ name }) => name === 'hello');
     await publish('a1', 0, 40);

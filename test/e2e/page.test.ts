@@ -160,7 +160,7 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
       await leave();
     });
 
-    it('says so where there is none', async () => {
+    it('says so without an alert', async () => {
       const { page } = await open('no/such/view');
       await page.getByText('There is no such page.').waitFor();
       await leave();
@@ -214,7 +214,7 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
       await page.setViewportSize({ width: 390, height: 844 });
       await page.locator('[data-list=history] > li', { hasText: 'freezer' }).getByText('Resolved').waitFor();
       expect(await overflowOf(page)).toBe(0);
-      // What happened while nobody looked is on the first view.
+      // What happened while the page was closed is on the first view.
       await visit(page, '');
       await page.locator('[data-list=resolved] > li', { hasText: 'freezer' }).waitFor();
       await leave();
@@ -276,7 +276,7 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
 
     it('a wrong token is refused with the reason; a viewer looks, and an operator acts', async () => {
       const { page } = await open('login');
-      await page.getByRole('textbox', { name: 'Token' }).fill('a-token-that-nobody-has-been-given');
+      await page.getByRole('textbox', { name: 'Token' }).fill('a-token-that-was-never-issued');
       await page.getByRole('button', { name: 'Log in' }).click();
       await page.getByRole('alert').waitFor();
       await page.getByRole('textbox', { name: 'Token' }).fill(TOKENS.viewer);

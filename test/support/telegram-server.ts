@@ -49,7 +49,7 @@ export class TelegramServer {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Somebody presses a button. */
+  /** A user presses a button. */
   press(more: {
     readonly data: string;
     readonly chat?: number;

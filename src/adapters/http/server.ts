@@ -35,7 +35,7 @@ export interface HttpDeps {
   /** False when the event loop or the ingest stands still: the reason for a restart. */
   readonly alive: () => boolean;
   readonly logger: Logger;
-  /** Answers every request for another path; absent: there is none. */
+  /** Answers every request for another path; absent: 404. */
   readonly rest?: RequestHandler | undefined;
 }
 

@@ -8,7 +8,7 @@ export interface Answer {
   readonly failure: Failure | undefined;
 }
 
-/** The first answer on a connection: CONNACK, or why there is none. Never rejects; waits as long as the client does. */
+/** The first answer on a connection: CONNACK, or why it did not arrive. Never rejects; waits as long as the client does. */
 export function answerOf(client: MqttClient, isV5: boolean): Promise<Answer> {
   return new Promise((resolve) => {
     const secured = watchHandshake(client.stream);

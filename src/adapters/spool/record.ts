@@ -41,7 +41,7 @@ export const PARKED_RANGE = { gte: PARKED, lt: `${PARKED}~` } as const;
 
 const KEY = /^(p?)([aur])(\d{14}):(\d+):(\d+):(\d+)$/;
 
-/** Undefined for a key that is none of a record: a mark. */
+/** Undefined for the key of a mark. */
 export function parseKey(text: string): { readonly parked: boolean; readonly key: RecordKey } | undefined {
   const match = KEY.exec(text);
   if (match === null) return undefined;

@@ -7,7 +7,7 @@ import { refuseUnsafe } from './relied-on.ts';
 
 /** Properties of the connection path, and the encoding of the database. */
 export interface ServerReport {
-  /** A pooler that keeps one server connection for each of ours; undefined where there is none. */
+  /** A pooler that keeps one server connection for each of ours; undefined without one. */
   readonly pooler: 'session' | undefined;
   readonly encoding: string;
 }

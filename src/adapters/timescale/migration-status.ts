@@ -89,7 +89,7 @@ export async function withConnection<T>(
 /** In order of version; none on a database that was never migrated. */
 export async function appliedRows(client: pg.ClientBase): Promise<readonly AppliedRow[]> {
   // In the schema that would be created into, not wherever the search_path leads: another program's table of that name
-  // is none of ours.
+  // does not count.
   const found = await client.query<{ present: boolean }>(
     `SELECT to_regclass(format('%I.schema_migrations', current_schema())) IS NOT NULL AS present`,
   );

@@ -19,7 +19,7 @@ export interface PolicyJobsOptions extends DatabaseOptions {
 }
 
 const BUDGET_MS = 45_000;
-/** A first refresh of a long history is under way for minutes; a run of hours is none that comes to an end. */
+/** A first refresh of a long history is under way for minutes; a run of hours does not end. */
 const RUN_TIMEOUT_MS = 3_600_000;
 /** Of the small statements around it. */
 const STATEMENT_TIMEOUT_MS = 30_000;

@@ -117,7 +117,7 @@ export class Access {
   ): { readonly token: Token; readonly expiresAtMs: number; readonly cookie: string } {
     const key = addressKey(client.address);
     const waitS = this.#failures.waitS(key);
-    // Before it is compared: whoever guesses learns nothing more.
+    // Before the comparison: guessing yields nothing more.
     if (waitS > 0) throw this.#refuse('rate', Refusal.tooMany(waitS));
     const token = this.#options.tokens.find(candidate);
     if (token === undefined) throw this.#unknown(client);
@@ -133,7 +133,7 @@ export class Access {
   }
 
   /**
-   * Without a token: whoever is on this machine may look, unless tokens from elsewhere could hide behind the address, for
+   * Without a token: clients on this machine may read, unless tokens from elsewhere could hide behind the address, for
    * a proxy on this machine has it, too.
    */
   #anonymous(client: Client): Caller {

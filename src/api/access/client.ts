@@ -4,10 +4,10 @@ import { BlockList, isIP } from 'node:net';
 /** Where a request comes from, as far as it can be believed. */
 export interface Client {
   readonly address: string;
-  /** As the browser has it: name and port. Lower case; undefined: there is none, or it is no host. */
+  /** As the browser has it: name and port. Lower case; undefined: absent, or not a host. */
   readonly host: string | undefined;
   readonly secure: boolean;
-  /** Somebody stands between: the address of the connection is not the client's. */
+  /** A proxy forwarded the request: the address of the connection is not the client's. */
   readonly forwarded: boolean;
 }
 

@@ -78,7 +78,7 @@ export class EventFeed {
     return this.#ready;
   }
 
-  /** Somebody has gone: was it the last one, nothing is looked at any more after a while. */
+  /** A subscriber has left; after the last one polling stops with a delay. */
   left(): void {
     const { hub, clock } = this.#options;
     if (hub.size > 0 || this.#lingering !== undefined) return;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../ports/time.ts';
 
-/** Somebody who reads the stream. */
+/** A reader of the stream. */
 export interface Subscriber {
   /** Keys of sensors whose values are wanted. */
   readonly sensors: ReadonlySet<string>;
@@ -23,12 +23,12 @@ const MAX_KEPT = 2000;
 const MAX_KEPT_CHARACTERS = 2_000_000;
 
 /**
- * The events of this process, numbered. Those that change something are kept for whoever was away for a moment; an id of
+ * The events of this process, numbered. Those that change something are kept for clients that reconnect; an id of
  * another process, or of a time without clients, cannot be resumed from.
  */
 export class EventHub {
   readonly #clock: Clock;
-  /** Tells the ids of one process from those of another. */
+  /** Distinguishes the ids of one process from those of another. */
   readonly #process = randomBytes(6).toString('hex');
   readonly #subscribers = new Set<Subscriber>();
   readonly #kept: Kept[] = [];

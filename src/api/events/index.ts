@@ -27,7 +27,7 @@ export interface Opening {
   readonly mayRead: () => boolean;
 }
 
-/** The stream of events and whoever reads it. */
+/** The stream of events and its readers. */
 export class Events {
   readonly #deps: EventsDeps;
   readonly #hub: EventHub;

@@ -23,7 +23,7 @@ export interface StreamOptions {
   readonly ready: Promise<void>;
   readonly hello: () => unknown;
   readonly lastId: string | undefined;
-  /** Whether whoever reads may still do so. */
+  /** Whether the reader is still authorised. */
   readonly mayRead: () => boolean;
   readonly onCut: () => void;
   readonly onEnd: () => void;

@@ -22,7 +22,7 @@ export interface AnswerOptions {
 export const answer = <Value>(value: Value, options: AnswerOptions): Answer<Value> =>
   new Answer(value, options);
 
-/** The response is written by whoever takes it, for as long as that likes. */
+/** The handler writes the response itself and may keep it open. */
 export class Taken {
   readonly take: (response: ServerResponse) => void;
 

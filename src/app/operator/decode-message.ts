@@ -46,7 +46,7 @@ function nameOf(router: Router, topic: string): string | null {
   return typeof index === 'number' ? (router.watchedRoutes[index]?.name ?? null) : null;
 }
 
-/** A route that was sent. It may not name a file: whoever asks could read any file of the daemon with it. */
+/** A route that was sent. It may not name a file: a client could read any file of the daemon with it. */
 function routeOf(given: Readonly<Record<string, unknown>>): RouteConfig {
   const { data, error } = routesSchema.safeParse([given]);
   if (data === undefined)

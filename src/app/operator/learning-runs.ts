@@ -116,7 +116,7 @@ export class LearningRuns {
     }
   }
 
-  /** Once, whoever ends it. */
+  /** Called once, whatever ends the run. */
   #finish(run: Run): Promise<void> {
     run.finishing ??= this.#evaluate(run);
     return run.finishing;

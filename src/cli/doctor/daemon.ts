@@ -34,7 +34,7 @@ export async function diagnoseDaemon(
 
 type Get = (url: string, init: { readonly signal: AbortSignal }) => Promise<Response>;
 
-/** Whoever signed the certificate, and for whichever name: this is the daemon's own address, and no secret is sent. */
+/** Any certificate is accepted: this is the daemon's own address, and no secret is sent. */
 async function overTls(url: string, { signal }: { readonly signal: AbortSignal }): Promise<Response> {
   const { get } = await import('node:https');
   return new Promise((resolve, reject) => {

@@ -113,7 +113,7 @@ export function checkTotals(
   ];
 }
 
-/** The findings of the policy checks, and one line when there is none. */
+/** The findings of the policy checks, and one line without findings. */
 export function checkPolicies(findings: readonly Finding[], checks: number): readonly Diagnosis[] {
   const diagnoses = findings.map((finding): Diagnosis => {
     // A fault of the server itself is not a fault of a policy.

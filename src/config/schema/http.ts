@@ -129,6 +129,6 @@ export const httpSchema = section(
   .refine(isGuarded, {
     path: ['host'],
     error:
-      'leads beyond this machine, and the page and the API would be open to whoever reaches it; set http.token_file, or http.api: false for health and metrics alone',
+      'leads beyond this machine, and the page and the API would be open to every client that reaches it; set http.token_file, or http.api: false for health and metrics alone',
     when: () => true,
   });

@@ -49,7 +49,7 @@ export class Redelivery {
   }
 }
 
-/** Arrivals by packet identifier; NaN where there is none. */
+/** Arrivals by packet identifier; NaN if unused. */
 class Arrivals {
   private readonly arrivedUs = new Float64Array(PACKET_IDS).fill(NaN);
   private readonly receivedMs = new Float64Array(PACKET_IDS);

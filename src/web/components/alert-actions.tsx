@@ -62,7 +62,7 @@ const ENDS = [
 const COMMANDS = {
   ack: {
     title: 'Acknowledge',
-    text: 'Says that somebody has seen it and looks after it: reminders stop. It stays open until the value is back.',
+    text: 'Marks the alert as seen and being handled: reminders stop. It stays open until the value is back.',
   },
   resolve: {
     title: 'Resolve',

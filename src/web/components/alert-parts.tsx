@@ -57,7 +57,7 @@ export function AlertFigures({ alert }: { readonly alert: Alert }) {
   return text === '' ? null : <span class="soft small"> {text}</span>;
 }
 
-/** State, and whether somebody has seen it or it is kept quiet. */
+/** State, and whether it is acknowledged or silenced. */
 export function AlertMarks({ alert }: { readonly alert: Alert }) {
   const quiet = alert.deferredBy ?? (alert.state === 'resolved' ? null : alert.suppressed);
   return (

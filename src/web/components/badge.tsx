@@ -49,7 +49,7 @@ const ALERT_STATES = words<readonly [IconName, string, string]>({
   ],
   firing: ['bell', 'Firing', 'The value is beyond its limit.'],
   recovering: ['pending', 'Recovering', 'The value is back, but not yet for as long as the rule demands.'],
-  latched: ['bell', 'Held', 'The value is back; the rule keeps the alert until somebody resolves it.'],
+  latched: ['bell', 'Held', 'The value is back; the rule keeps the alert until it is resolved by hand.'],
   resolved: ['ok', 'Resolved', 'The alert is over.'],
 });
 

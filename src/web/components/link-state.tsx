@@ -17,7 +17,7 @@ export function LinkState() {
   const { daemon } = usePage();
   const { state } = useStore(daemon.link);
   return (
-    <span class={`link-state ${state}`} title="Whether this page hears from the daemon" data-link={state}>
+    <span class={`link-state ${state}`} title="Whether this page receives from the daemon" data-link={state}>
       <span class="link-dot" />
       {WORDS[state]}
     </span>

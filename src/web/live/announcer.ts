@@ -9,7 +9,7 @@ export interface AnnouncerSettings {
 }
 
 const KEY = 'fieldwatch.announce';
-/** What is worth interrupting somebody for. */
+/** The events that are announced to screen readers at once. */
 const LOUD = new Set<string>(['firing', 'escalated']);
 
 /** Desktop notifications and a sound for alerts that begin, where the reader wants them. */

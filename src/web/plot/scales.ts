@@ -24,7 +24,7 @@ function padded(least: number, most: number): readonly [number, number] {
 /** How many points are worth asking for: one for each two pixels, within what the daemon gives. */
 export const pointsFor = (width: number): number => Math.min(2_000, Math.max(100, Math.round(width / 2)));
 
-/** The index of the point nearest to a time, in rising times; -1 where there is none. */
+/** The index of the point nearest to a time, in rising times; -1 without points. */
 export function nearest(time: readonly number[], at: number): number {
   if (time.length === 0) return -1;
   let low = 0;

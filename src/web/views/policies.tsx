@@ -279,7 +279,7 @@ function StorageCard() {
   );
 }
 
-/** An estimate of 0 is none: the database has not looked yet. */
+/** An estimate of 0 is not shown: the database has not analysed the table yet. */
 const rowsText = ({ rows, chunks }: Relation): string =>
   rows === 0 && chunks > 0 ? 'rows not estimated yet' : counted(rows, 'row');
 

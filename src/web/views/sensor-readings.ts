@@ -21,7 +21,7 @@ export interface ShownReadings {
   readonly reload: () => void;
 }
 
-/** Readings of a sensor over a range, with what comes in while somebody looks. */
+/** Readings of a sensor over a range, followed by new readings while the view is open. */
 export function useReadings(
   key: string,
   metrics: readonly string[] | undefined,

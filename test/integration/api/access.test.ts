@@ -144,7 +144,7 @@ describe('a browser logs in', () => {
     expect(JSON.parse((await send(url, { headers: { cookie } })).text)).toMatchObject({ role: null });
   });
 
-  test('a token that is none is refused, and after ten nothing is compared any more', async () => {
+  test('an invalid token is refused, and after ten nothing is compared any more', async () => {
     const server = await start();
     const answers = [];
     for (let n = 0; n < 12; n++) answers.push((await login(server, `guess-number-${n}-of-many`)).status);
@@ -157,7 +157,7 @@ describe('a browser logs in', () => {
     expect(JSON.stringify(server.logger.entries)).not.toContain('guess-number');
   });
 
-  test('an address that asks without end is told to wait', async () => {
+  test('an address that asks without end gets Retry-After', async () => {
     const server = await start();
     let refused: Got | undefined;
     for (let n = 0; n < 2000 && refused === undefined; n++) {

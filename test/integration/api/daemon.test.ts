@@ -25,7 +25,7 @@ import { describeReal } from '../../support/server-db.ts';
 
 const OPERATOR = 'operator-token-of-the-tests-0123456789';
 const VIEWER = 'viewer-token-of-the-tests-0123456789';
-const SECRET = 'broker-password-that-nobody-sees';
+const SECRET = 'broker-password-never-shown';
 
 let database: TestDatabase;
 let daemon: Daemon;

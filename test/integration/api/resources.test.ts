@@ -238,7 +238,7 @@ describe('analyses', () => {
     expect(items).toMatchObject([{ sensor: 'freezer', gaps: expect.any(Array), days: expect.any(Array) }]);
   });
 
-  test('say which name, width or zone is none', async () => {
+  test('say which name, width or zone is invalid', async () => {
     expect(await problem('/analysis/describe?sensor=freezr')).toMatchObject({
       status: 404,
       remedy: 'Did you mean "freezer"?',

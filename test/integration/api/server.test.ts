@@ -245,7 +245,7 @@ describe('problems', () => {
   test.each([
     ['another path', 'GET', '/api/v1/none', 404, 'API_NOT_FOUND'],
     ['another method', 'PUT', '/api/v1/tagged', 405, 'API_METHOD'],
-    ['an escape that is none', 'GET', '/api/v1/%zz', 400, 'API_BAD_REQUEST'],
+    ['an invalid escape', 'GET', '/api/v1/%zz', 400, 'API_BAD_REQUEST'],
   ])('%s', async (_name, method, path, status, code) => {
     const response = await server.fetch(path, { method });
     expect([response.status, (await problemOf(response))['code']]).toEqual([status, code]);
@@ -286,7 +286,7 @@ describe('clients that are no browser', () => {
     await new Promise((resolve) => setImmediate(resolve));
     abort.abort();
     await expect(request).rejects.toThrow();
-    await eventually('the handler is told', () => gone > 0);
+    await eventually('the handler is notified', () => gone > 0);
   });
 
   test('of a long answer no more is made than is read, and its end is noticed', async () => {

@@ -42,7 +42,7 @@ async function look(): Promise<readonly NewEvent[] | undefined> {
     expect(eventSchemas[name as 'alert'].safeParse(data).error?.message).toBeUndefined();
   return events;
 }
-const told = (events: readonly NewEvent[] | undefined) =>
+const summary = (events: readonly NewEvent[] | undefined) =>
   events?.map(({ name, data }) => {
     const given = data as { event?: string; state?: string; key?: string; alert?: { sensor: string } };
     return [name, given.event ?? given.state, given.alert?.sensor ?? given.key].join(' ');
@@ -95,12 +95,12 @@ const publish = (alertId: string, seq: number, event: string, sensorId = 1, sent
 test('an episode, from its first breach to its end, each step once', async () => {
   const alertId = randomUUID();
   await state(1, 'pending', null);
-  expect(told(await look())).toEqual(['alert pending a1']);
+  expect(summary(await look())).toEqual(['alert pending a1']);
   expect(await look()).toEqual([]);
   await state(1, 'firing', alertId);
   await publish(alertId, 1, 'firing', 1, false);
   const fired = await look();
-  expect(told(fired)).toEqual(['alert firing a1', 'sensor alert a1']);
+  expect(summary(fired)).toEqual(['alert firing a1', 'sensor alert a1']);
   expect(fired?.[0]?.data).toMatchObject({
     alert: { name: 'Freezer', location: 'cellar', type: 'freezer', unit: '°C', state: 'firing', value: 13 },
   });
@@ -109,11 +109,11 @@ test('an episode, from its first breach to its end, each step once', async () =>
   expect(await look()).toEqual([]);
   await state(1, 'firing', alertId, JSON.stringify({ ack: { atMs: at.getTime(), by: 'anna' } }));
   const acked = await look();
-  expect(told(acked)).toEqual(['alert acked a1']);
+  expect(summary(acked)).toEqual(['alert acked a1']);
   expect(acked?.[0]?.data).toMatchObject({ alert: { ackedBy: 'anna', ackedAt: at.toISOString() } });
   await run('DELETE FROM alert_state');
   await publish(alertId, 2, 'resolved');
-  expect(told(await look())).toEqual(['alert resolved a1', 'sensor ok a1']);
+  expect(summary(await look())).toEqual(['alert resolved a1', 'sensor ok a1']);
 });
 
 test('what was there before anybody listened is no event', async () => {
@@ -124,14 +124,14 @@ test('what was there before anybody listened is no event', async () => {
   expect(await look()).toEqual([]);
   expect(await look()).toEqual([]);
   await publish(alertId, 2, 'reminder', 2);
-  expect(told(await look())).toEqual(['alert reminder b1']);
+  expect(summary(await look())).toEqual(['alert reminder b1']);
 });
 
 test('a breach that ends before it fires', async () => {
   await state(2, 'pending', null);
   await look();
   await run('DELETE FROM alert_state');
-  expect(told(await look())).toEqual(['alert cleared b1']);
+  expect(summary(await look())).toEqual(['alert cleared b1']);
 });
 
 test('an alert of the system has no sensor', async () => {

@@ -162,8 +162,8 @@ describe('fieldwatch capture without mosquitto', () => {
   });
 
   test.each([
-    ['a filter that is none', ['--broker', 'mqtt://127.0.0.1', '--filter', 'a/#/b']],
-    ['an address that is none', ['--broker', 'http://127.0.0.1']],
+    ['an invalid filter', ['--broker', 'mqtt://127.0.0.1', '--filter', 'a/#/b']],
+    ['an invalid address', ['--broker', 'http://127.0.0.1']],
     ['no time at all', ['--broker', 'mqtt://127.0.0.1', '--seconds', '0']],
   ])('%s is a usage error', async (_, args) => {
     expect((await runCli(captureCommand, args)).code).toBe(2);

@@ -88,7 +88,7 @@ test('requests that do not wait for the answer to the one before are cut off, an
   expect(text).toContain('fieldwatch_http_connections_cut_total{reason="pipelined"} 20');
 });
 
-test('whoever only holds connections keeps nobody out', async () => {
+test('idle connections keep no client out', async () => {
   const before = limitCuts(await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text());
   const held = Array.from({ length: 600 }, () =>
     connect(server.port, '127.0.0.1').on('error', () => undefined),

@@ -326,7 +326,7 @@ describe('what is refused', () => {
     });
   });
 
-  test('a map that is none is a fault of usage', async () => {
+  test('an invalid map is a fault of usage', async () => {
     expect((await imported('package.json', '--map', 'time')).code).toBe(2);
   });
 });

@@ -218,7 +218,7 @@ describe('a broker that hangs up at CONNECT', () => {
   });
 });
 
-describeWith('mosquitto', 'openssl')('TLS where there is none, and the other way round', () => {
+describeWith('mosquitto', 'openssl')('TLS to a plain port, and the other way round', () => {
   test('is named for both', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fieldwatch-tls-'));
     closers.push(() => rm(folder, { recursive: true }));

@@ -11,7 +11,7 @@ import { WebSocketBridge } from '../../support/ws-bridge.ts';
 const WINDOW = 60;
 const MESSAGES = 300;
 
-/** Empty, small, larger than a chunk of the socket, and larger than a TLS record; each tells its number. */
+/** Empty, small, larger than a chunk of the socket, and larger than a TLS record; each carries its number. */
 const payloadOf = (n: number): Buffer => {
   const bytes = [0, 3, 90, 1500, 17_000, 70_000, 16_384, 130_000][n % 8] as number;
   return Buffer.concat([Buffer.from(`${n}:`), Buffer.alloc(bytes, n)]);

@@ -121,7 +121,7 @@ test('of a daemon that was killed before it answered, a press comes again and is
   expect(new Set(server.of('editMessageText').map(({ text }) => text)).size).toBe(1);
 });
 
-test('a user who is not listed may not, another chat and other data are nobody’s', async () => {
+test('a user who is not listed may not, another chat and other data are ignored', async () => {
   listen([{ ...CHAT, users: [7] }]);
   server.press({ data: buttonData('silence', ALERT), from: { id: 8, first_name: 'Bob' } });
   server.press({ data: buttonData('ack', ALERT), chat: -5 });

@@ -37,7 +37,7 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
   // Each test lists all findings: what the one before it has left would be among them.
   afterAll(async () => expect(await db.lines()).toEqual([]));
 
-  test('a late row within the window is none', async () => {
+  test('a late row within the window is no finding', async () => {
     await late('26 hours');
     restore = () => db.runAll();
     expect(await db.lines()).toEqual([]);

@@ -46,7 +46,7 @@ describe('a command and the embedded database', () => {
     }
   });
 
-  test('does not start it to follow, nor where there is none', async () => {
+  test('does not start it to follow, nor without a database', async () => {
     await expect(runCli(alertsCommand, ['tail', '-f'], { env })).rejects.toMatchObject({
       code: 'EMBEDDED_DB_NOT_RUNNING',
       remedy: expect.stringContaining('fieldwatch run'),

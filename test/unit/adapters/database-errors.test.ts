@@ -106,7 +106,7 @@ describe('statement 7: errors of the database are classified by code', () => {
     });
   });
 
-  test('a fault of our own has no code either, and is none', () => {
+  test('an error of our own has no code either, and is not classified', () => {
     expect(classify(new TypeError('x is not a function')).kind).toBe('bug');
     expect(classify('a string').kind).toBe('bug');
   });

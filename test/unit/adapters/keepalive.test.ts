@@ -47,7 +47,7 @@ test('messages are a sign of life, also while the answer waits behind them', () 
   expect(link).toMatchObject({ silent: 0, pings: 20 });
 });
 
-test('while reading is paused pings go on, and silence is none', () => {
+test('while reading is paused pings go on, and silence is not counted', () => {
   const { clock, link, keepalive } = started();
   link.paused = true;
   clock.advance(600_000);

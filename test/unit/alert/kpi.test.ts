@@ -37,7 +37,7 @@ describe('a flood', () => {
     expect(watch.peak).toBe(12);
   });
 
-  test('is none with ten, and none with eleven that take longer', () => {
+  test('is no flood with ten, nor with eleven that take longer', () => {
     expect(watched(Array(10).fill(0), 20).floods).toEqual([]);
     expect(watched([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 30).floods).toEqual([]);
   });

@@ -14,7 +14,7 @@ const everyMinute = (...values: readonly number[]) =>
   values.map((value, minute): [number, number] => [60 * minute, value]);
 
 describe('the mean over a time', () => {
-  test('a short peak is none, a lasting one is; it clears where the mean does', () => {
+  test('a short peak does not fire, a lasting one does; it clears where the mean does', () => {
     const rule = { max_mean: 30, window: '10m' };
     const peak = run(rule, everyMinute(20, 20, 20, 20, 20, 60, 20, 20, 20, 20, 20, 20));
     expect(peak.trace).toEqual([]);

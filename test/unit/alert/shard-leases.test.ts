@@ -226,15 +226,15 @@ describe('members of which one may have earlier readings', () => {
   test('the others learn before their next renewal that a member has fallen behind, and that it has caught up', async () => {
     const CHECK_MS = 200;
     const { one, two } = await crew();
-    const told = () => two.leases.poll();
+    const poll = () => two.leases.poll();
     one.unread = true;
     await pass(CHECK_MS, [one]);
-    told();
+    poll();
     await pass(0, [two]);
     expect(two.leases.awaited).toEqual(['one']);
     one.unread = false;
     await pass(CHECK_MS, [one]);
-    told();
+    poll();
     await pass(0, [two]);
     expect(two.leases.awaited).toEqual([]);
   });

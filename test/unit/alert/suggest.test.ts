@@ -83,7 +83,7 @@ describe('a suggestion', () => {
     [{ values: 99 }, /too few/],
     [{ least: 5, most: 5, low: 5, high: 5, noise: 0 }, /always 5/],
     [{ metric: 'humidity', low: 0, high: 100, least: 0, most: 100 }, /usual/],
-  ])('is none for %j', (more, reason) => {
+  ])('is absent for %j', (more, reason) => {
     expect(suggest(about(more))).toMatchObject({ none: expect.stringMatching(reason) as unknown });
   });
 

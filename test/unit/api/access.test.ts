@@ -157,7 +157,7 @@ describe('where a request comes from', () => {
     'x-forwarded-host': 'iot.example.org',
   };
 
-  test('a trusted proxy is believed, up to the first that is none', () => {
+  test('a trusted proxy is believed, up to the first that is not trusted', () => {
     for (const peer of ['10.0.0.2', '::ffff:10.0.0.2', 'fd00::1'])
       expect(read({ headers, peer, encrypted: false })).toEqual({
         address: '198.51.100.2',

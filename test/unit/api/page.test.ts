@@ -54,7 +54,7 @@ test.each([
   expect(encodingFor(fileAt(page, '/icon.svg')!, accepted).encoding).toBeUndefined();
 });
 
-test('another build is another one; without the page there is none', () => {
+test('another build is another one; without the page it is absent', () => {
   expect(readPage(dir, '/iot')!.build).toBe(page.build);
   writeFileSync(join(dir, 'icon.svg'), '<svg></svg>');
   expect(readPage(dir, '/iot')!.build).not.toBe(page.build);

@@ -34,7 +34,7 @@ describe('defaults', () => {
     expect(config.ingest.batch).toEqual({ max_rows: 10_000, max_bytes: 8 * 1024 ** 2, linger: 20 });
   });
 
-  test('a status topic of null is none, and no will is left at the broker', async () => {
+  test('a status topic of null disables it, and no will is left at the broker', async () => {
     const config = load({ text: 'mqtt: { url: "mqtt://h", status_topic: null }' });
     expect(config.mqtt.status_topic).toBeNull();
     const connect = await buildConnectOptions(mqttOptions(config, 'mqtt://h', []), 'mqtt://h');

@@ -14,7 +14,7 @@ test('a token gives back what was signed, and is a path segment', () => {
   expect(readAction(token, SECRET)).toEqual(CLAIM);
 });
 
-test('a token that was changed in one character, or signed with another secret, is none', () => {
+test('a token that was changed in one character, or signed with another secret, is invalid', () => {
   const token = signAction(CLAIM, SECRET);
   fc.assert(
     fc.property(fc.nat(token.length - 1), fc.constantFrom(...'Aa0_-.'), (at, character) => {

@@ -159,7 +159,7 @@ describe('the lines below it', () => {
     expect(pushOf({ ...late, recent })).toMatch(/\nsince 08:13 \(1 h 17 min\)\n.*\nat 09:29: -18 °C$/);
   });
 
-  test('of an escalation say the value of now, and that nobody acknowledged it', () => {
+  test('of an escalation say the value of now, and that it is not acknowledged', () => {
     const old = {
       eventTimeMs: ago(15),
       startedAtMs: ago(30),

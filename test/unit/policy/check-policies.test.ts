@@ -281,7 +281,7 @@ describe('policies that destroy what another one keeps are one finding, and of t
     });
   });
 
-  test('without retention an open window is none', () => {
+  test('without retention an open window is no finding', () => {
     const declared = planWith({ hypertables: { sensor_readings: { retention: { enabled: false } } } });
     const rows = rowsOf(declared);
     rowOf(rows, 'sensor_hourly_agg', 'policy_refresh_continuous_aggregate')['config'] = {

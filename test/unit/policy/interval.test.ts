@@ -45,7 +45,7 @@ describe('intervals', () => {
   });
 
   test.each(['', 'soon', '5', '1.5 days', 'P90', '3 fortnights', '1 day and a half'])(
-    '%j is none',
+    '%j is no interval',
     (text) => {
       expect(parseInterval(text)).toBeUndefined();
     },

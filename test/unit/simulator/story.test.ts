@@ -7,14 +7,14 @@ const START_MS = Date.UTC(2026, 0, 1, 12);
 const SENSORS = 50;
 
 /** What a sensor of the story says, second by second. */
-function told(device: string, seconds: number) {
+function measured(device: string, seconds: number) {
   const fleet = new Fleet({ sensors: SENSORS, startMs: START_MS, random: seededRandom(1), story: true });
   const index = SENSORS - STORY.length + STORY.findIndex((sensor) => sensor.device === device);
   return Array.from({ length: seconds }, (_, second) => fleet.sample(index, START_MS + second * 1000));
 }
 
 test('the door of the freezer is left open and closed: it is too warm for longer than the rule waits, and well within a minute', () => {
-  const warm = told('freezer-01', 120).map((reading) => (reading?.metrics.temperature ?? 0) > -15);
+  const warm = measured('freezer-01', 120).map((reading) => (reading?.metrics.temperature ?? 0) > -15);
   expect([warm.indexOf(true), warm.lastIndexOf(true)]).toEqual([expect.any(Number), expect.any(Number)]);
   expect(warm.indexOf(true)).toBeLessThan(15);
   expect(warm.lastIndexOf(true) - warm.indexOf(true)).toBeGreaterThan(20);
@@ -22,9 +22,9 @@ test('the door of the freezer is left open and closed: it is too warm for longer
 });
 
 test('one falls silent and comes back, one drifts out of its limits', () => {
-  const spoke = told('cellar-01', 300).map((reading) => reading !== undefined);
+  const spoke = measured('cellar-01', 300).map((reading) => reading !== undefined);
   expect([spoke.indexOf(false), spoke.lastIndexOf(false)]).toEqual([25, 239]);
-  const humidity = told('warehouse-drift', 300).map((reading) => reading!.metrics.humidity);
+  const humidity = measured('warehouse-drift', 300).map((reading) => reading!.metrics.humidity);
   expect(humidity[60]).toBeLessThan(60);
   expect(humidity[240]).toBeGreaterThan(65);
 });

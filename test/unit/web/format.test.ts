@@ -43,7 +43,7 @@ describe('values', () => {
     [9.4, 8, 1],
     [80, 15, 0],
     [15, 15, 0],
-  ])('%p and %p are told apart with %p digits more', (a, b, digits) => {
+  ])('%p and %p differ with %p digits more', (a, b, digits) => {
     const options = { unit: '%', locale };
     expect(digitsToTell(a, b, options)).toBe(digits);
     if (a !== b)
@@ -175,7 +175,7 @@ describe('times', () => {
     },
   );
 
-  test('what is no time is none', () => {
+  test('what is no time has no text', () => {
     expect([berlin.fromInput(''), berlin.fromInput('2026-13-01T00:00'), berlin.fromInput('soon')]).toEqual([
       undefined,
       undefined,
@@ -183,7 +183,7 @@ describe('times', () => {
     ]);
   });
 
-  test('a point names what tells it from its neighbours', () => {
+  test('a point names what distinguishes it from its neighbours', () => {
     const point = at('2026-11-29T13:05:09Z');
     expect(berlin.point(point, 86_400_000)).toMatch(/29 Nov 2026/);
     expect(berlin.point(point, 60_000)).toMatch(/14:05$/);

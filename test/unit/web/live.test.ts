@@ -204,7 +204,7 @@ describe('the stream', () => {
     expect(world.requests[0]!.signal.aborted).toBe(true);
   });
 
-  test('a refused one is not tried again until somebody logs in', async () => {
+  test('a refused one is not tried again before a login', async () => {
     const { world, made, until } = stream();
     made.start();
     world.answer({ ok: false, status: 401, body: null });

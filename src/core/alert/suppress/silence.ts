@@ -17,7 +17,7 @@ export interface Silence {
 export const isSilent = ({ startsMs, endsMs }: Silence, atMs: Millis): boolean =>
   startsMs <= atMs && atMs < endsMs;
 
-/** The first start or end of a silence after a moment; Infinity if there is none. */
+/** The first start or end of a silence after a moment; Infinity without one. */
 export function nextSilenceChangeMs(silences: readonly Silence[], afterMs: Millis): Millis {
   let nextMs = Infinity;
   for (const { startsMs, endsMs } of silences) {

@@ -44,7 +44,7 @@ export interface CodecKind {
   readonly summary: string;
   /** The values of `encoding`, where the format has several. */
   readonly encodings?: readonly string[];
-  /** The fault in the route's options for this codec; undefined if there is none. */
+  /** The fault in the route's options for this codec; undefined if they are valid. */
   check?(config: RouteConfig): { readonly key: string; readonly message: string } | undefined;
   /** A codec for one route: with its options, and with its own state if the format needs any. */
   create(config: RouteConfig, inflate?: Inflate): Codec;

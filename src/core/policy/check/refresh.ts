@@ -42,7 +42,7 @@ export const refreshCheck: PolicyCheck = {
         const [row, subject] = [answers[index]?.[0], policyName(aggregate.policy)];
         if (row === undefined || !findings.some((finding) => finding.subject === subject)) return [];
         if (flagOf(row, 'ahead')) return [];
-        // From the watermark on, or all that the source holds if there is none: history is filled in too.
+        // From the watermark on, or all that the source holds without a watermark: history is filled in too.
         const range = { from: optionalNumber(row, 'watermark_us') ?? 0, until: Number.MAX_SAFE_INTEGER };
         return refreshSteps({ check: CHECK, subject }, aggregate, [range], details[index] ?? []);
       }),
