@@ -1,41 +1,14 @@
+import { readFileSync } from 'node:fs';
 import tseslint from 'typescript-eslint';
 
 const pattern = (regex, message) => ({ regex, message });
 
-// Who may import whom, besides itself; `test/unit/architecture/imports.test.ts` holds the same table. `core` is pure and
-// imports only itself (and pure libraries); services talk to ports; adapters never see services; only app and cli see both.
-const LAYERS = {
-  core: [],
-  lib: ['core', 'ports'],
-  ports: ['core'],
-  sinks: ['core', 'lib', 'ports'],
-  config: ['core', 'lib', 'sinks'],
-  services: ['core', 'lib', 'ports'],
-  adapters: ['core', 'lib', 'ports'],
-  queries: ['core', 'lib', 'ports', 'adapters'],
-  simulator: ['core', 'lib', 'ports'],
-  learn: ['core', 'lib'],
-  embedded: ['core', 'lib', 'ports'],
-  api: ['core', 'lib', 'ports', 'queries'],
-  // Types of the contract only: a rule of its own below says so.
-  web: ['api'],
-  orm: [],
-  library: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'queries', 'app'],
-  app: [
-    'core',
-    'lib',
-    'ports',
-    'config',
-    'services',
-    'adapters',
-    'sinks',
-    'embedded',
-    'queries',
-    'learn',
-    'api',
-  ],
-};
-const EVERY_LAYER = [...Object.keys(LAYERS), 'cli', 'web'];
+// Which folders of src/ each folder may import, besides itself; the test in the same folder checks all imports against it. `core` is
+// pure and imports only itself (and pure libraries); services use ports; adapters do not import services; app and cli import both.
+const LAYERS = JSON.parse(
+  readFileSync(new URL('test/unit/architecture/layers.json', import.meta.url), 'utf8'),
+).folders;
+const EVERY_LAYER = Object.keys(LAYERS);
 /** A relative import that leads into one of these layers, as a folder or as the file of that name. */
 const relative = (layers) => `^(?:\\.\\./)+(?:${layers.join('|')})(?:/|\\.ts$)`;
 const node = pattern('^node:', 'core is pure: no node:* (give it the value, or put the code in an adapter)');
