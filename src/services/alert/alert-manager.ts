@@ -1,20 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { shardOf } from '../../core/alert/cluster/shard.ts';
-import { batchOf, batchOfWork, joinedParts } from '../../core/alert/engine/alert-batch.ts';
+import { batchOf, joinedParts } from '../../core/alert/engine/alert-batch.ts';
 import { AlertEngine } from '../../core/alert/engine/engine.ts';
 import { AlertPreview } from '../../core/alert/engine/preview.ts';
-import { type RuleChange, beginWith, migrate } from '../../core/alert/engine/restore.ts';
-import { WaitingLog } from '../../core/alert/engine/waiting-log.ts';
-import type { WaitingRow } from '../../core/alert/engine/waiting.ts';
-import { type Watermarks, watermarksOfSeries } from '../../core/alert/engine/watermarks.ts';
-import {
-  type AlertBatch,
-  type AlertChange,
-  type AlertNotification,
-  type AppliedCommands,
-  EMPTY_ALERT_BATCH,
-  type ShardFence,
-} from '../../core/alert/model.ts';
+import { migrate } from '../../core/alert/engine/restore.ts';
+import type { AlertBatch, AlertChange, AlertNotification, AppliedCommands } from '../../core/alert/model.ts';
 import type { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Millis } from '../../core/reading.ts';
@@ -35,6 +25,7 @@ import type { Clock } from '../../ports/time.ts';
 import type { DeliveryRouter } from '../notify/dispatcher.ts';
 import { alertId } from './alert-id.ts';
 import type { ShardTable } from './cluster/shard-table.ts';
+import { type EvaluatedBatch, Evaluations, NOTHING, sensorsOf } from './evaluation.ts';
 import { type InputSource, InputAvailability } from './input-availability.ts';
 import { AlertMetrics } from './metrics.ts';
 import { exportAlertStates } from './state-series.ts';
@@ -72,17 +63,7 @@ export interface AlertManagerDeps {
   readonly stateSeries?: number | undefined;
 }
 
-/** Evaluates readings. Nothing is remembered until `commit`, which belongs right after COMMIT. */
-export interface EvaluatedBatch {
-  readonly batch: AlertBatch;
-  /** The time up to which it has evaluated; before `commit`. Absent where nothing is evaluated. */
-  watermarks?(): Watermarks;
-  commit(): void;
-}
-
 type Commit = (evaluate: () => EvaluatedBatch) => Promise<void>;
-
-export const NOTHING: EvaluatedBatch = { batch: EMPTY_ALERT_BATCH, commit: () => {} };
 
 const TICK_EVERY_MS = 1000;
 /** Readings that arrived before a due time may still be in a batch that is being filled: they come first. */
@@ -100,15 +81,13 @@ export function createAlertManager(deps: AlertManagerDeps): AlertManager {
 /** The alert engine in the daemon: state at start, one evaluation per batch, lines after commit. */
 export class AlertManager {
   private readonly deps: AlertManagerDeps;
-  private readonly figures: AlertMetrics;
   private readonly publisher: AlertPublisher;
   private readonly operatorCommands: OperatorCommands;
   private readonly silenceLog: SilenceLog;
   private engine: AlertEngine;
   private readonly changes = new RuleChangeQueue();
   private readonly inputs: InputAvailability;
-  private readonly process = randomUUID();
-  private waiting: WaitingLog;
+  private readonly evaluations: Evaluations;
   /** The time, by the clock, up to which arrivals are evaluated. */
   private evaluatedUntilMs: () => Millis = () => Infinity;
   /** Shards that are no longer owned but still in the engine: an evaluation may be under way. */
@@ -119,8 +98,6 @@ export class AlertManager {
   private readonly outage: Outage;
   private stopped = false;
   private knownSensors = 0;
-  /** Counts the evaluations: the latest one has the engine's working set. */
-  private evaluations = 0;
 
   constructor(deps: AlertManagerDeps) {
     this.deps = deps;
@@ -130,8 +107,8 @@ export class AlertManager {
     this.operatorCommands = new OperatorCommands(deps);
     this.silenceLog = new SilenceLog({ ...deps, publish: (lines) => this.publisher.publish(lines) });
     this.inputs = new InputAvailability(deps);
-    this.waiting = new WaitingLog(this.group, this.process);
-    this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
+    const figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
+    this.evaluations = new Evaluations({ ...deps, figures, changes: this.changes, process: randomUUID() });
     exportAlertStates(deps.metrics, () => this.engine.open, deps.stateSeries ?? 0);
   }
 
@@ -140,9 +117,10 @@ export class AlertManager {
     const { store, clock, logger } = this.deps;
     const former = this.engine;
     const nowUs = clock.nowMs() * 1000;
-    const shards = this.loadedShards();
-    const loaded = await loadEngine(former.rules, this.of(shards, sensors), store, {
-      ...{ nowUs, group: this.group, shards },
+    const { group } = this.evaluations;
+    const shards = this.evaluations.loadedShards();
+    const loaded = await loadEngine(former.rules, sensorsIn(shards, sensors), store, {
+      ...{ nowUs, group, shards },
     });
     const { engine, changes, states, found } = loaded;
     const silences = await this.operatorCommands.load();
@@ -155,7 +133,7 @@ export class AlertManager {
     // After a start without the database, the broker has long been connected.
     engine.inheritConnection(this.engine);
     this.engine = engine;
-    this.waiting = new WaitingLog(this.group, this.process, found);
+    this.evaluations.loaded(found);
     this.changes.replace(changes);
     logger.info({ states, changed_rules: changes.length }, 'alert states restored');
     await this.publisher.resume(shards);
@@ -173,8 +151,8 @@ export class AlertManager {
     const { rules } = this.engine;
     const seq = this.knownSensors;
     const nowUs = clock.nowMs() * 1000;
-    const loaded = await loadEngine(rules, this.of(shards, sensors), store, {
-      ...{ nowUs, group: this.group, shards },
+    const loaded = await loadEngine(rules, sensorsIn(shards, sensors), store, {
+      ...{ nowUs, group: this.evaluations.group, shards },
     });
     const silences = await this.operatorCommands.load();
     this.silenceLog.know(silences);
@@ -187,7 +165,7 @@ export class AlertManager {
       this.engine.silence(silences, clock.nowMs());
       const { found } = loaded;
       const unstored = found.unstored.filter(({ sensorId }) => !isElsewhere(sensorId));
-      this.waiting.found({ ...found, unstored });
+      this.evaluations.included({ ...found, unstored });
       const changes = loaded.changes.filter(({ series }) => !isElsewhere(series.sensorId));
       this.changes.replace([...this.changes.all, ...changes]);
       const { states } = loaded;
@@ -213,7 +191,7 @@ export class AlertManager {
     this.forgotten.clear();
     const isForgotten = (sensorId: number) => gone.has(shardOf(sensorId));
     this.engine.forget(isForgotten);
-    this.waiting.forget(isForgotten);
+    this.evaluations.forget(isForgotten);
     this.changes.replace(this.changes.all.filter(({ series }) => !isForgotten(series.sensorId)));
   }
 
@@ -250,7 +228,7 @@ export class AlertManager {
   async sensorsChanged(registry: { readonly sensorSeq: number; all(): Iterable<Sensor> }): Promise<void> {
     // The states are read after the sensors: a change in between is detected by the next batch.
     const { sensorSeq } = registry;
-    if (this.loadedShards()?.length !== 0) await this.load([...registry.all()]);
+    if (this.evaluations.loadedShards()?.length !== 0) await this.load([...registry.all()]);
     this.knownSensors = sensorSeq;
   }
 
@@ -323,7 +301,7 @@ export class AlertManager {
     this.dropForgotten();
     const ids = commands.map(({ sensorId }) => sensorId);
     const changes = this.changes.before(() => ids, TICK_SLICE);
-    const evaluation = this.evaluation(engine, changes, () => {
+    const evaluation = this.evaluations.run(engine, changes, () => {
       applied = this.operatorCommands.execute(engine, commands, this.deps.clock.nowMs());
     });
     if (applied === undefined) return evaluation;
@@ -333,7 +311,7 @@ export class AlertManager {
       batch: {
         ...evaluation.batch,
         commands: done,
-        ...this.fence([...sensorsOf(engine.work.touched), ...ids], evaluation.batch.waiting),
+        ...this.evaluations.fence([...sensorsOf(engine.work.touched), ...ids], evaluation.batch.waiting),
       },
       commit: () => {
         evaluation.commit();
@@ -370,7 +348,7 @@ export class AlertManager {
     const { engine } = this;
     this.dropForgotten();
     const changes = this.changes.before(() => readings.map(({ sensor }) => sensor.id), TICK_SLICE);
-    const isCurrent = this.begin(engine, changes);
+    const isCurrent = this.evaluations.begin(engine, changes);
     await runSliced(slicesOf(readings, EVALUATED_PER_TURN, valuesOf), (slice) => {
       isCurrent();
       onStep();
@@ -387,7 +365,7 @@ export class AlertManager {
       parts.push(batchOf(slice, [], alertId));
     });
     isCurrent();
-    const evaluation = this.evaluated(engine, changes, joinedParts(parts));
+    const evaluation = this.evaluations.finish(engine, changes, joinedParts(parts));
     return {
       ...evaluation,
       commit: () => {
@@ -405,7 +383,7 @@ export class AlertManager {
     this.dropForgotten();
     const changes = this.changes.slice(TICK_SLICE);
     const polls = changes.length < this.changes.size ? 0 : TICK_SLICE - changes.length;
-    const evaluation = this.evaluation(engine, changes, () => engine.tick(this.tickMs(untilMs), polls));
+    const evaluation = this.evaluations.run(engine, changes, () => engine.tick(this.tickMs(untilMs), polls));
     return {
       ...evaluation,
       commit: () => {
@@ -440,7 +418,7 @@ export class AlertManager {
       engine.expectNew(sensor, nowMs);
     }
     engine.silence(former.silences, this.deps.clock.nowMs());
-    const evaluation = this.evaluation(engine, changes.slice(0, TICK_SLICE), () => undefined);
+    const evaluation = this.evaluations.run(engine, changes.slice(0, TICK_SLICE), () => undefined);
     return {
       ...evaluation,
       commit: () => {
@@ -499,88 +477,13 @@ export class AlertManager {
   private tickMs(untilMs: Millis = Infinity): Millis {
     return Math.min(this.deps.clock.nowMs() - TICK_LAG_MS, this.evaluatedUntilMs(), untilMs);
   }
-
-  private evaluation(engine: AlertEngine, changes: readonly RuleChange[], run: () => void): EvaluatedBatch {
-    this.begin(engine, changes);
-    run();
-    return this.evaluated(engine, changes, batchOfWork(engine.work, alertId));
-  }
-
-  /** The returned function throws once another evaluation has begun. */
-  private begin(engine: AlertEngine, changes: readonly RuleChange[]): () => void {
-    const evaluation = ++this.evaluations;
-    beginWith(engine, changes, this.deps.clock.nowMs());
-    return () => {
-      if (evaluation !== this.evaluations)
-        throw new Error('another evaluation of alerts has begun meanwhile');
-    };
-  }
-
-  private evaluated(engine: AlertEngine, changes: readonly RuleChange[], made: AlertBatch): EvaluatedBatch {
-    const { effects, touched, counts } = engine.work;
-    const { row: waiting, commit: remember } = this.waiting.next(engine, this.loadedShards());
-    // An evaluation that touched nothing would be the same under any owner.
-    const batch =
-      touched.length === 0
-        ? made
-        : {
-            ...made,
-            ...(waiting === undefined ? {} : { waiting }),
-            ...this.fence(sensorsOf(touched), waiting),
-          };
-    return {
-      batch,
-      watermarks: () => watermarksOfSeries(touched),
-      commit: () => {
-        engine.commit();
-        remember();
-        this.changes.done(changes);
-        this.figures.count(counts, batch);
-        this.logTransitions(effects);
-      },
-    };
-  }
-
-  private get group(): string {
-    return this.deps.shards?.group ?? '';
-  }
-
-  /** The shards that the engine has in full; undefined where it evaluates everything. */
-  private loadedShards(): readonly number[] | undefined {
-    return this.deps.shards?.in('catching_up', 'ready', 'held');
-  }
-
-  private of(shards: readonly number[] | undefined, sensors: readonly Sensor[]): readonly Sensor[] {
-    if (shards === undefined) return sensors;
-    const isElsewhere = outside(shards);
-    return sensors.filter(({ id }) => !isElsewhere(id));
-  }
-
-  /** In a share group: writes that concern these sensors, and all shards where they concern waiting readings. */
-  private fence(sensorIds: Iterable<number>, waiting?: WaitingRow): { readonly fence?: ShardFence } {
-    const { shards } = this.deps;
-    if (shards === undefined) return {};
-    const fenced = new Set(waiting?.shards);
-    for (const sensorId of sensorIds) fenced.add(shardOf(sensorId));
-    return { fence: shards.fenceOf([...fenced].sort((a, b) => a - b)) };
-  }
-
-  private logTransitions(effects: AlertEngine['work']['effects']): void {
-    for (const { series, instance, effect } of effects)
-      this.deps.logger.debug(
-        {
-          sensor_id: series.sensorId,
-          alert_type: instance.condition.alertType,
-          transition: effect.transition,
-          event_time_ms: effect.timeUs / 1000,
-        },
-        'alert transition',
-      );
-  }
 }
 
-const sensorsOf = (touched: AlertEngine['work']['touched']): readonly number[] =>
-  touched.map(({ sensorId }) => sensorId);
+function sensorsIn(shards: readonly number[] | undefined, sensors: readonly Sensor[]): readonly Sensor[] {
+  if (shards === undefined) return sensors;
+  const isElsewhere = outside(shards);
+  return sensors.filter(({ id }) => !isElsewhere(id));
+}
 
 const outside = (shards: readonly number[]): ((sensorId: number) => boolean) => {
   const inside = new Set(shards);

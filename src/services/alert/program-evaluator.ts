@@ -5,7 +5,7 @@ import type { Clock } from '../../ports/time.ts';
 import type { AlertEvaluator } from '../ingest/batch-commit.ts';
 import type { ResolvedRow } from '../ingest/batch.ts';
 import type { SensorRegistry } from '../ingest/sensor-registry.ts';
-import { type EvaluatedBatch, NOTHING } from './alert-manager.ts';
+import { type EvaluatedBatch, NOTHING } from './evaluation.ts';
 import { forwardingTo } from './cluster/sharded-evaluator.ts';
 
 export interface ProgramEvaluatorDeps {

@@ -6,7 +6,7 @@ import { isAvailability } from '../../core/reading.ts';
 import { unlessAborted } from '../../lib/timeout.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../../ports/store.ts';
-import type { EvaluatedBatch } from '../alert/alert-manager.ts';
+import type { EvaluatedBatch } from '../alert/evaluation.ts';
 import type { IngestBatch, IngestRow, ResolvedRow } from './batch.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { conflictLetters } from './dead-letter.ts';

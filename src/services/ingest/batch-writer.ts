@@ -8,7 +8,7 @@ import { withDeadline } from '../../lib/timeout.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { ReadingStore } from '../../ports/store.ts';
 import type { Clock } from '../../ports/time.ts';
-import type { EvaluatedBatch } from '../alert/alert-manager.ts';
+import type { EvaluatedBatch } from '../alert/evaluation.ts';
 import type { SpoolHealth, SpoolWriter } from '../spool/spool-writer.ts';
 import {
   type AlertEvaluator,

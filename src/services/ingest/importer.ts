@@ -8,7 +8,7 @@ import { sleep } from '../../lib/sleep.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { ReadingStore } from '../../ports/store.ts';
 import type { Clock } from '../../ports/time.ts';
-import { NOTHING } from '../alert/alert-manager.ts';
+import { NOTHING } from '../alert/evaluation.ts';
 import { type AlertEvaluator, BatchCommit } from './batch-commit.ts';
 import { IngestBatch } from './batch.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';

@@ -18,7 +18,7 @@ import {
   itemsOfRecord,
 } from '../../ports/spool.ts';
 import type { Clock } from '../../ports/time.ts';
-import type { EvaluatedBatch } from '../alert/alert-manager.ts';
+import type { EvaluatedBatch } from '../alert/evaluation.ts';
 import type { ArrivalClocks } from '../ingest/arrival-clocks.ts';
 import type { AlertEvaluator } from '../ingest/batch-commit.ts';
 import type { IngestBatch, IngestRow, ResolvedRow } from '../ingest/batch.ts';

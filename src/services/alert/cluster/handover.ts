@@ -9,7 +9,7 @@ import type { Logger } from '../../../ports/metrics.ts';
 import type { Sensor } from '../../../ports/sensors.ts';
 import type { Clock } from '../../../ports/time.ts';
 import type { SensorRegistry } from '../../ingest/sensor-registry.ts';
-import { type EvaluatedBatch, NOTHING } from '../alert-manager.ts';
+import { type EvaluatedBatch, NOTHING } from '../evaluation.ts';
 import type { EvaluatedReading } from '../state-loader.ts';
 import type { ShardLeases } from './shard-leases.ts';
 import type { ShardState, ShardTable } from './shard-table.ts';

@@ -1,10 +1,4 @@
-import {
-  BEAT_MS,
-  type GroupWait,
-  NO_WAIT,
-  VIEW_MS,
-  nextWait,
-} from '../../../core/alert/cluster/group-wait.ts';
+import { BEAT_MS } from '../../../core/alert/cluster/group-wait.ts';
 import {
   GRACE_MS,
   type GroupView,
@@ -12,7 +6,7 @@ import {
   leaseHeldUntilMs,
   shardMoves,
 } from '../../../core/alert/cluster/shard-lease.ts';
-import { LEASE_MS, isLive, shardOf } from '../../../core/alert/cluster/shard.ts';
+import { LEASE_MS, shardOf } from '../../../core/alert/cluster/shard.ts';
 import type { AlertNotification } from '../../../core/alert/model.ts';
 import { codeOf, messageOf } from '../../../core/errors.ts';
 import type { Millis } from '../../../core/reading.ts';
@@ -23,6 +17,7 @@ import type { LeaseStore, MemberReport, Remains } from '../../../ports/lease.ts'
 import type { Logger, Metrics } from '../../../ports/metrics.ts';
 import type { Clock } from '../../../ports/time.ts';
 import type { AlertEvaluator } from '../../ingest/batch-commit.ts';
+import { MemberWait } from './member-wait.ts';
 import type { ShardTable } from './shard-table.ts';
 
 /** Follows the ownership of shards; `AlertManager` implements it. */
@@ -78,24 +73,13 @@ export class ShardLeases {
   private readonly deps: ShardLeasesDeps;
   private readonly owned;
   private readonly waiting;
-  private readonly awaitedMembers;
+  private readonly members: MemberWait;
   /** In monotonic time, which continues while the process is frozen. */
   private leasedUntilMs = -Infinity;
   private reachedSinceMs: number | undefined;
   private readonly outage: Outage;
-  private wait: GroupWait = NO_WAIT;
-  /** In monotonic time: when the rows were asked for that were read last. */
-  private viewedMs = -Infinity;
   private reported: boolean | undefined;
-  /** In monotonic time: since when this member itself is behind, with others present. */
-  private unreadSinceMs: number | undefined;
-  /** How long readings may have been on their way, in the wait that the shards catch up after. */
-  private awayMs: Millis = 0;
-  /** In monotonic time: since when evaluation has been waiting for members. */
-  private waitingSinceMs: number | undefined;
   private waitingLookedMs = -Infinity;
-  /** Other members are present. */
-  private inCompany = false;
   /** Committed, and not published: whether their shards were still owned was not certain. */
   private deferred: AlertNotification[] = [];
   /** The same for lines whose rows are still to come. */
@@ -111,6 +95,7 @@ export class ShardLeases {
     this.deps = deps;
     const { clock, metrics } = deps;
     this.outage = new Outage(clock);
+    this.members = new MemberWait(deps);
     this.rounds = new PollLoop({ clock, everyMs: POLL_EVERY_MS, run: () => this.round() });
     this.checks = new PollLoop({ clock, everyMs: CHECK_EVERY_MS, run: () => this.check() });
     this.owned = metrics.gauge(
@@ -122,11 +107,6 @@ export class ShardLeases {
       'fieldwatch_handover_readings',
       'Readings waiting in the handover for the owners of their shards',
     );
-    this.awaitedMembers = metrics.gauge(
-      'fieldwatch_alerts_awaited_members',
-      'Members of the share group that block evaluation here because they may hold earlier readings',
-    );
-    this.awaitedMembers.set(0);
   }
 
   /** True while no other member can have acquired a shard. */
@@ -134,33 +114,27 @@ export class ShardLeases {
     return this.deps.table.size > 0 && this.deps.clock.monotonicMs() < this.leasedUntilMs;
   }
 
-  /** Members that may have earlier readings, this one included: until they have handed them over, nothing is evaluated. */
+  /** Members that may have earlier readings: until they have handed them over, nothing is evaluated. */
   get awaited(): readonly string[] {
-    const { awaited } = this.wait;
-    return this.isAwaitedItself ? [...awaited, this.deps.table.member] : awaited;
+    return this.members.awaited;
   }
 
-  /** In monotonic time: since when evaluation has been waiting for members; undefined: it is not. */
   get waitsSinceMs(): number | undefined {
-    return this.waitingSinceMs;
+    return this.members.sinceMs;
   }
 
-  /** While shards catch up after a wait, a reading may come so much after later ones. */
   get lateByMs(): Millis {
-    return this.awayMs;
+    return this.members.lateByMs;
+  }
+
+  get mayEvaluate(): boolean {
+    return this.members.mayEvaluate;
   }
 
   /** Resolves after the first round: a member that is alone owns all shards then. */
   start(): Promise<void> {
     void this.checks.now();
     return this.rounds.now();
-  }
-
-  /** False while members are awaited, or where this one has not looked at the others for a while. */
-  get mayEvaluate(): boolean {
-    const { clock, waitMs } = this.deps;
-    if (this.inCompany && waitMs > 0 && clock.monotonicMs() - this.viewedMs > VIEW_MS) return false;
-    return this.awaited.length === 0;
   }
 
   /** Before arrivals are evaluated: after a standstill it comes to light here first that something is earlier. */
@@ -171,20 +145,11 @@ export class ShardLeases {
     this.poll();
   }
 
-  private get isAwaitedItself(): boolean {
-    const { unreadSinceMs } = this;
-    const { clock, waitMs, isUnread } = this.deps;
-    if (!this.inCompany || isUnread?.() !== true) return false;
-    return clock.monotonicMs() - (unreadSinceMs ?? clock.monotonicMs()) < waitMs;
-  }
-
   /** What this member reports has changed: the others learn it at once. */
   private check(): number {
-    const { clock, isUnread, isBehind } = this.deps;
-    if (isUnread?.() !== true) this.unreadSinceMs = undefined;
-    else this.unreadSinceMs ??= clock.monotonicMs();
-    if (!this.inCompany) return CHECK_ALONE_EVERY_MS;
-    if (this.reported !== undefined && isBehind() !== this.reported) this.poll();
+    this.members.noteUnread();
+    if (!this.members.inCompany) return CHECK_ALONE_EVERY_MS;
+    if (this.reported !== undefined && this.deps.isBehind() !== this.reported) this.poll();
     return CHECK_EVERY_MS;
   }
 
@@ -337,7 +302,7 @@ export class ShardLeases {
     }
     this.decide();
     this.attend();
-    return this.inCompany ? BEAT_MS : POLL_EVERY_MS;
+    return this.members.inCompany ? BEAT_MS : POLL_EVERY_MS;
   }
 
   private async pollOnce(startedMs: number): Promise<void> {
@@ -348,9 +313,8 @@ export class ShardLeases {
     const behind = isBehind();
     const view = await store.renew(group, member, LEASE_MS, { ...report(), behind });
     this.reported = behind;
-    this.viewedMs = sentMs;
     this.deps.onView?.(view);
-    this.holdBack(view);
+    this.members.viewed(view, sentMs);
     const isPatient = this.reachedSinceMs !== undefined && startedMs - this.reachedSinceMs >= GRACE_MS;
     await this.follow(view, isPatient);
     this.leasedUntilMs = leaseHeldUntilMs(sentMs);
@@ -363,47 +327,6 @@ export class ShardLeases {
     if (nowMs - this.waitingLookedMs < COUNT_WAITING_EVERY_MS) return;
     this.waiting.set(await this.deps.waiting());
     this.waitingLookedMs = nowMs;
-  }
-
-  /** Before the next evaluation: members that may have earlier readings come first. */
-  private holdBack(view: GroupView): void {
-    const { table, logger, waitMs, onGained } = this.deps;
-    const { group, member } = table;
-    this.wait = nextWait(member, view, this.wait, waitMs);
-    this.warnOfGivenUp(this.wait.givenUp);
-    this.inCompany =
-      this.wait.awaited.length > 0 ||
-      view.members.some((each) => each.id !== member && isLive(each, view.nowMs));
-    const { awaited } = this;
-    this.awaitedMembers.set(awaited.length);
-    if (awaited.length > 0) {
-      table.move(table.in('ready'), 'held');
-      const unreadMs = this.deps.clock.monotonicMs() - (this.unreadSinceMs ?? Infinity);
-      this.awayMs = Math.max(this.awayMs, this.wait.awayMs, unreadMs);
-      if (this.waitingSinceMs === undefined)
-        logger.info(
-          { group, members: awaited, silent: this.wait.silent, at_most_s: waitMs / 1000 },
-          'alert evaluation waits for members',
-        );
-      this.waitingSinceMs ??= this.deps.clock.monotonicMs();
-      return;
-    }
-    if (this.waitingSinceMs !== undefined)
-      logger.info({ group, shards: table.size }, 'alert evaluation no longer waits for members');
-    this.waitingSinceMs = undefined;
-    if (table.in('held', 'catching_up', 'new').length === 0) this.awayMs = 0;
-    else onGained();
-  }
-
-  private warnOfGivenUp(members: readonly string[]): void {
-    const { table, logger, waitMs } = this.deps;
-    if (members.length === 0) return;
-    const remedy =
-      'Start those that do not run: the broker may keep messages in their sessions. Of one that is gone for good, end the session there.';
-    logger.warn(
-      { group: table.group, members, waited_s: waitMs / 1000, remedy },
-      'alert evaluation goes on without members, readings that they still have count as late',
-    );
   }
 
   private async follow(view: GroupView, takesExpired: boolean): Promise<void> {

@@ -6,7 +6,7 @@ import type { Sensor } from '../../../ports/sensors.ts';
 import type { AlertEvaluator } from '../../ingest/batch-commit.ts';
 import type { ResolvedRow } from '../../ingest/batch.ts';
 import type { SensorRegistry } from '../../ingest/sensor-registry.ts';
-import type { EvaluatedBatch } from '../alert-manager.ts';
+import type { EvaluatedBatch } from '../evaluation.ts';
 import { handoverOf } from './handover.ts';
 import type { ShardLeases } from './shard-leases.ts';
 import type { ShardTable } from './shard-table.ts';
