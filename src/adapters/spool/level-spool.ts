@@ -9,7 +9,6 @@ import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import {
-  SPOOL_LANES,
   type Spool,
   type SpoolAmount,
   type SpoolContents,
@@ -19,6 +18,7 @@ import {
   itemsOfRecord,
 } from '../../ports/spool.ts';
 import type { Clock } from '../../ports/time.ts';
+import { NONE_MISSING, SpoolAccount } from './account.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { type Level, assertDamage, codeOf, openLevel, spoolError } from './open-level.ts';
 import {
@@ -34,7 +34,7 @@ import {
   rangeOf,
   notifiedKeyOf,
 } from './record.ts';
-import { LogKeeper, type Scan, allOf, oldestOf, scan } from './scan.ts';
+import { LogKeeper, type Scan, allOf, scan } from './scan.ts';
 import { type Noted, Sentinel } from './sentinel.ts';
 import { readSpoolId, writeSpoolId } from './spool-id.ts';
 import { makeUsable } from './usable-files.ts';
@@ -75,8 +75,6 @@ interface Before {
   readonly blind: 'damaged' | 'gone' | undefined;
 }
 
-const NONE_MISSING: Scan['missing'] = { records: 0, items: 0 };
-
 /** Rejects with SPOOL_LOCKED when another daemon has the folder, SPOOL_IO when it cannot be used. */
 export async function openSpool(options: SpoolOptions, deps: SpoolDeps): Promise<Spool> {
   const spool = new LevelSpool(options, deps);
@@ -98,20 +96,10 @@ class LevelSpool implements Spool {
   #closed = false;
   #repair = false;
   readonly #queue = new SerialQueue();
-  #scan: Scan = {
-    lanes: { alerts: NOTHING, unresolved: NOTHING, readings: NOTHING },
-    parked: NOTHING,
-    head: { alerts: 1, unresolved: 1, readings: 1 },
-    next: { alerts: 1, unresolved: 1, readings: 1 },
-    atMs: { alerts: undefined, unresolved: undefined, readings: undefined },
-    missing: NONE_MISSING,
-    unsure: [],
-  };
+  readonly #account = new SpoolAccount();
   #opened = false;
   readonly #madeAt: { readonly wallMs: number; readonly monotonicMs: number };
   #spoolId = '';
-  #damaged: SpoolAmount = NOTHING;
-  #lostItems = 0;
 
   constructor(options: SpoolOptions, deps: SpoolDeps) {
     this.#options = options;
@@ -127,14 +115,7 @@ class LevelSpool implements Spool {
   }
 
   get contents(): SpoolContents {
-    const { lanes, parked, atMs } = this.#scan;
-    return {
-      lanes: { ...lanes },
-      parked,
-      oldestAtMs: oldestOf(atMs),
-      damaged: this.#damaged,
-      lostItems: this.#lostItems,
-    };
+    return this.#account.contents;
   }
 
   append(
@@ -143,7 +124,7 @@ class LevelSpool implements Spool {
   ): Promise<readonly SpooledRecord[]> {
     return this.#enqueue(async (level) => {
       const atMs = this.#deps.clock.nowMs();
-      const next = { ...this.#scan.next };
+      const { next } = this.#account;
       const added: { readonly value: Buffer; readonly stored: Stored }[] = [];
       for (const record of records) {
         const value = encode(record);
@@ -164,8 +145,7 @@ class LevelSpool implements Spool {
         [],
       );
       written();
-      for (const { stored } of added) this.#count(stored.key);
-      Object.assign(this.#scan.next, next);
+      for (const { stored } of added) this.#account.added(stored.key);
       return added.map(({ stored }) => stored);
     });
   }
@@ -199,7 +179,7 @@ class LevelSpool implements Spool {
         level,
         stored.flatMap(({ key }) => removal(key)),
       );
-      for (const { key } of stored) this.#discount(key);
+      for (const { key } of stored) this.#account.removed(key);
       await this.#tidy(level);
     });
   }
@@ -218,8 +198,8 @@ class LevelSpool implements Spool {
       const value = encode({ lane, id, readings, deadLetters, alerts: rest, clock });
       const parked = { ...key, bytes: value.length };
       await this.#write(level, [...removal(key), { type: 'put', key: parkedKeyOf(parked), value }]);
-      this.#discount(key);
-      this.#scan = { ...this.#scan, parked: plus(this.#scan.parked, parked) };
+      this.#account.removed(key);
+      this.#account.parked(parked);
       await this.#note();
     });
   }
@@ -229,15 +209,14 @@ class LevelSpool implements Spool {
       for await (const [text, value] of level.iterator(PARKED_RANGE)) {
         const key = parseKey(text)?.key;
         if (key === undefined) continue;
-        const back = { ...key, seq: this.#scan.next[key.lane] };
-        this.#scan = { ...this.#scan, parked: plus(this.#scan.parked, key, -1) };
+        const back = { ...key, seq: this.#account.next[key.lane] };
+        this.#account.unparked(key);
         await this.#note();
         await this.#write(level, [
           { type: 'del', key: text },
           { type: 'put', key: keyOf(back), value },
         ]);
-        this.#scan.next[key.lane]++;
-        this.#count(back);
+        this.#account.added(back);
         await this.#note();
       }
     });
@@ -283,7 +262,7 @@ class LevelSpool implements Spool {
     this.#repair = false;
     if (found.unsure.length > 0) await level.batch(found.unsure.flatMap(removal), { sync: true });
     await this.#watermarks.open(level, before.again);
-    this.#scan = found;
+    this.#account.opened(found);
     this.#opened = true;
     this.#spoolId = before.spoolId;
     if (before.blind !== undefined)
@@ -308,7 +287,7 @@ class LevelSpool implements Spool {
   async #before(): Promise<Before> {
     const found = await readSpoolId(this.#options.folder);
     // Opened again, what this process knows is exact; the file may say already what it failed to do.
-    const read = this.#opened ? this.#noted() : await this.#sentinel.read();
+    const read = this.#opened ? this.#account.noted(this.#spoolId) : await this.#sentinel.read();
     const named = found !== undefined;
     const before = {
       spoolId: found ?? randomUUID(),
@@ -329,7 +308,7 @@ class LevelSpool implements Spool {
 
   /** Each block of each file is read once: what cannot be read is repaired now, or it would stop all that comes later. */
   async #openWhole(folder: string, { noted, again }: Before): Promise<{ level: Level; found: Scan }> {
-    const known = again ? this.#scan.next : {};
+    const known = again ? this.#account.next : {};
     const level = await this.#openLevel(folder);
     try {
       return { level, found: await scan(level, known, noted) };
@@ -357,26 +336,7 @@ class LevelSpool implements Spool {
 
   /** To the sentinel, on disk for good: what the store holds, with these more and these less. */
   #note(more: readonly RecordKey[] = [], less: readonly RecordKey[] = []): Promise<void> {
-    return this.#sentinel.write(this.#noted(more, less));
-  }
-
-  #noted(more: readonly RecordKey[] = [], less: readonly RecordKey[] = []): Noted {
-    const { lanes, parked } = this.#scan;
-    const [head, next, amounts] = [{ ...this.#scan.head }, { ...this.#scan.next }, { ...lanes }];
-    for (const key of more) {
-      next[key.lane] = Math.max(next[key.lane], key.seq + 1);
-      amounts[key.lane] = plus(amounts[key.lane], key);
-    }
-    for (const key of less) {
-      head[key.lane] = Math.max(head[key.lane], key.seq + 1);
-      amounts[key.lane] = plus(amounts[key.lane], key, -1);
-    }
-    const { alerts, unresolved, readings } = amounts;
-    return {
-      ...{ spoolId: this.#spoolId, head, next, parked },
-      records: { alerts: alerts.records, unresolved: unresolved.records, readings: readings.records },
-      items: { alerts: alerts.items, unresolved: unresolved.items, readings: readings.items },
-    };
+    return this.#sentinel.write(this.#account.noted(this.#spoolId, more, less));
   }
 
   async #shut(): Promise<void> {
@@ -398,12 +358,10 @@ class LevelSpool implements Spool {
 
   async #needRoom(bytes: number): Promise<void> {
     const { maxBytes, maxAgeMs } = this.#options;
-    const { lanes, parked, atMs } = this.#scan;
-    const aside = parked.bytes + this.#watermarks.bytes;
-    const held = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].bytes, aside);
+    const held = this.#account.bytes + this.#watermarks.bytes;
     if (held + bytes > maxBytes)
       throw full(`it holds ${held} of ${maxBytes} bytes`, 'Raise spool.max_bytes.');
-    const oldest = oldestOf(atMs);
+    const oldest = this.#account.contents.oldestAtMs;
     if (oldest !== undefined && this.#ageOf(oldest) > maxAgeMs)
       throw full('its oldest record is older than spool.max_age', 'Raise spool.max_age.');
     if (!(await this.#room.has(bytes)))
@@ -417,7 +375,7 @@ class LevelSpool implements Spool {
   async #read(level: Level, lane: SpoolLane, most: Partial<SpoolAmount>) {
     const found: Stored[] = [];
     let amount = NOTHING;
-    const range = rangeOf(lane, this.#scan.head[lane]);
+    const range = rangeOf(lane, this.#account.headOf(lane));
     for await (const [text, value] of level.iterator({ ...range, highWaterMarkBytes: 65_536 })) {
       const key = parseKey(text)?.key;
       if (key !== undefined) amount = plus(amount, key);
@@ -441,17 +399,14 @@ class LevelSpool implements Spool {
     const key = parseKey(text)?.key;
     if (key !== undefined) await this.#note([], [key]);
     await level.batch([{ type: 'del', key: text }], { sync: true });
-    if (key !== undefined) {
-      this.#discount(key);
-      this.#damaged = plus(this.#damaged, key);
-    }
+    if (key !== undefined) this.#account.damaged(key);
     this.#deps.logger.error({ file, items: key?.items }, 'spool: damaged record skipped and saved aside');
   }
 
-  #lost({ records, items }: Scan['missing'], why: string): void {
+  #lost(missing: Scan['missing'], why: string): void {
+    const { records, items } = missing;
     if (records === 0) return;
-    this.#lostItems += items;
-    this.#damaged = { ...this.#damaged, records: this.#damaged.records + records };
+    this.#account.lost(missing);
     this.#deps.logger.error(
       { records, items, folder: join(this.#options.folder, 'damaged') },
       `records of the spool are gone: ${why}`,
@@ -462,24 +417,10 @@ class LevelSpool implements Spool {
     return level.batch(operations, { sync: true });
   }
 
-  #count(key: RecordKey): void {
-    const { lanes, atMs } = this.#scan;
-    lanes[key.lane] = plus(lanes[key.lane], key);
-    atMs[key.lane] ??= key.atMs;
-  }
-
-  #discount(key: RecordKey): void {
-    const { lanes, atMs, head } = this.#scan;
-    lanes[key.lane] = plus(lanes[key.lane], key, -1);
-    head[key.lane] = Math.max(head[key.lane], key.seq + 1);
-    // The next one is hardly younger; reading it for its time alone would cost more than it gives.
-    atMs[key.lane] = lanes[key.lane].records === 0 ? undefined : key.atMs;
-  }
-
   /** Deleting frees nothing until LevelDB compacts: once all is drained a compaction is requested. */
   async #tidy(level: Level): Promise<void> {
-    if (SPOOL_LANES.some((lane) => this.#scan.lanes[lane].records > 0)) return;
-    if (this.#scan.parked.records === 0) await this.#watermarks.clear(level);
+    if (!this.#account.isDrained) return;
+    if (!this.#account.hasParked) await this.#watermarks.clear(level);
     await level.compactRange('', '~').catch(() => undefined);
   }
 }
