@@ -1,9 +1,10 @@
-// Writes dist/build.json: what distinguishes one build from another, whatever the version in package.json says. In a checkout
-// that is the commit; elsewhere (an image, an unpacked archive) a hash of the sources.
+// Writes dist/build.json, last of all: what distinguishes one build from another, whatever the version in package.json says. In a
+// checkout that is the commit; elsewhere (an image, an unpacked archive) a hash of the sources. `inputs` says what it is made of.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hashOfInputs } from './inputs.js';
 
 const root = realpathSync(join(import.meta.dirname, '..'));
 const SOURCES = ['src', 'sql'];
@@ -36,4 +37,7 @@ function hash() {
 
 // So that a link to it is a command; npm does the same for the links that it makes.
 chmodSync(join(root, 'dist', 'main.js'), 0o755);
-writeFileSync(join(root, 'dist', 'build.json'), `${JSON.stringify({ build: commit() ?? hash() })}\n`);
+writeFileSync(
+  join(root, 'dist', 'build.json'),
+  `${JSON.stringify({ build: commit() ?? hash(), inputs: hashOfInputs() })}\n`,
+);
