@@ -10,7 +10,7 @@ import { rounds } from '../support/rounds.ts';
 import { describeWith } from '../support/tools.ts';
 
 const HOUR_MS = 3_600_000;
-const RESTARTS = rounds(6, 20);
+const RESTARTS = rounds(4, 20);
 
 describeWith('mosquitto')('daemons that come and go under load', () => {
   let deployment: Deployment;

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { transformSync } from '@swc/core';
 import fastify from 'fastify';
 import mqtt from 'mqtt';
 import pg from 'pg';
-import ts from 'typescript';
 import { backfill } from '../../../examples/backfill-csv.ts';
 import { decoded, run } from '../../../examples/custom-codec.ts';
 import { sensorRoutes } from '../../../examples/express-route.ts';
@@ -233,11 +233,10 @@ test('what the reference shows is what happens', async () => {
     const port = String(await freePort());
     for (const [name, code, printed] of examples) {
       const file = join(folder, `${name.replace(/\W/g, '-')}.mjs`);
-      const options = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
-      await writeFile(
-        file,
-        ts.transpileModule(code.replace('18839', port), { compilerOptions: options }).outputText,
-      );
+      const javascript = transformSync(code.replace('18839', port), {
+        jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+      });
+      await writeFile(file, javascript.code);
       const env = Object.fromEntries(
         Object.entries({ ...process.env, DATABASE_URL: db.url }).filter(
           ([key]) => !/^(FIELDWATCH_|NODE_OPTIONS)/.test(key),
