@@ -13,3 +13,6 @@ export const ANONYMOUS: Caller = { role: null, name: null };
 
 export const mayUse = ({ role }: Caller, needed: Role | 'public'): boolean =>
   needed === 'public' || role === 'operator' || role === needed;
+
+/** Who is recorded for a change: the name of the token. */
+export const operatorOf = ({ name }: Caller): string => name ?? 'operator';

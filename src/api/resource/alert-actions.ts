@@ -1,6 +1,7 @@
 import { FieldwatchError } from '../../core/errors.ts';
 import { episodeRecord } from '../../queries/alert-episodes.ts';
 import { askFor, findOpenAlert, outcomeWithin } from '../../queries/alerts.ts';
+import { operatorOf } from '../access/caller.ts';
 import {
   OUTCOMES,
   type AckAction,
@@ -12,7 +13,6 @@ import {
 } from '../contract/alerts.ts';
 import type { ApiDeps } from '../deps.ts';
 import { unknownAlert } from './alerts.ts';
-import { nameOf } from './operator.ts';
 import { resource } from './resource.ts';
 
 /** The daemon executes a command within a second; it takes longer only where it has no database. */
@@ -32,7 +32,7 @@ const action = (kind: 'ack' | 'resolve', summary: string) =>
     faults: ['ALERT_UNKNOWN', 'ALERT_NOT_OPEN'],
     async handle({ params, body, by: caller }, { db }): Promise<AlertOutcome> {
       const { alertId } = params;
-      const by = nameOf(caller);
+      const by = operatorOf(caller);
       const alert = await findOpenAlert(db, { alertId });
       if (alert === undefined) throw await notOpen(db, alertId);
       const id = await askFor(db, alert, { kind, by, comment: body.comment, ...lasting(body) });

@@ -1,6 +1,6 @@
+import { operatorOf } from '../access/caller.ts';
 import { keyParams } from '../contract/fields.ts';
 import { forgetSchema, forgottenSchema } from '../contract/sensors.ts';
-import { nameOf } from './operator.ts';
 import { resource } from './resource.ts';
 
 export const forgetSensor = resource({
@@ -15,7 +15,7 @@ export const forgetSensor = resource({
   answer: forgottenSchema,
   faults: ['SENSOR_UNKNOWN', 'SENSOR_DECLARED'],
   async handle({ params, body, by }, { operations, sensors }) {
-    const forgotten = await operations.forget(params.key, { by: nameOf(by), dryRun: body.dryRun });
+    const forgotten = await operations.forget(params.key, { by: operatorOf(by), dryRun: body.dryRun });
     if (forgotten.done) sensors.expire();
     return forgotten;
   },

@@ -1,6 +1,6 @@
+import { operatorOf } from '../access/caller.ts';
 import { keyParams } from '../contract/fields.ts';
 import { retireSchema, retiredSchema } from '../contract/sensors.ts';
-import { nameOf } from './operator.ts';
 import { resource } from './resource.ts';
 
 export const retireSensor = resource({
@@ -15,7 +15,7 @@ export const retireSensor = resource({
   answer: retiredSchema,
   faults: ['SENSOR_UNKNOWN'],
   async handle({ params, body, by }, { operations, sensors }) {
-    const retired = await operations.retire(params.key, { ...body, by: nameOf(by) });
+    const retired = await operations.retire(params.key, { ...body, by: operatorOf(by) });
     sensors.expire();
     return retired;
   },

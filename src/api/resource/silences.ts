@@ -1,6 +1,7 @@
 import * as z from '../../core/schema/zod.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import { type SilenceRow, expireSilence, listSilences } from '../../queries/silences.ts';
+import { operatorOf } from '../access/caller.ts';
 import {
   type Silence,
   addedSilenceSchema,
@@ -10,7 +11,6 @@ import {
   silenceSchema,
   silencesQuery,
 } from '../contract/silences.ts';
-import { nameOf } from './operator.ts';
 import { pageOf, readCursor } from './paging.ts';
 import { resource } from './resource.ts';
 import { iso } from './values.ts';
@@ -54,7 +54,7 @@ export const addSilence = resource({
   status: 201,
   faults: ['SILENCE_INVALID'],
   async handle({ body, by }, { operations }) {
-    const { matched, open, ...row } = await operations.addSilence(body, nameOf(by));
+    const { matched, open, ...row } = await operations.addSilence(body, operatorOf(by));
     return { ...silenceItem(row), matched, open };
   },
 });
@@ -70,7 +70,7 @@ export const endSilence = resource({
   answer: silenceSchema,
   faults: ['SILENCE_UNKNOWN'],
   async handle({ params, by }, { db }) {
-    const row = await expireSilence(db, params.id, nameOf(by));
+    const row = await expireSilence(db, params.id, operatorOf(by));
     if (row !== undefined) return silenceItem(row);
     throw new FieldwatchError(`no silence ${params.id} is active or waiting`, {
       code: 'SILENCE_UNKNOWN',

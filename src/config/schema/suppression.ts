@@ -1,8 +1,7 @@
 import { WEEKDAYS } from '../../core/alert/rules/config.ts';
 import * as z from '../../core/schema/zod.ts';
 import { WallClock, parseWindow } from '../../core/alert/suppress/maintenance.ts';
-import { labelFault } from '../../core/alert/suppress/label-name.ts';
-import { LABELS } from '../../core/alert/suppress/matcher.ts';
+import { LABELS, labelFault } from '../../core/alert/suppress/matcher.ts';
 import { section, text } from '../../core/schema/fields.ts';
 
 const label = text('label').superRefine((name, context) => {

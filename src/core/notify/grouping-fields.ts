@@ -1,4 +1,4 @@
-import { labelFault } from '../alert/suppress/label-name.ts';
+import { labelFault } from '../alert/suppress/matcher.ts';
 import { duration } from '../schema/common.ts';
 import { text } from '../schema/fields.ts';
 import * as z from '../schema/zod.ts';

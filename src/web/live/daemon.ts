@@ -5,13 +5,14 @@ import { ApiClient, asProblem } from '../rest/client.ts';
 import type { ApiProblem } from '../rest/problem.ts';
 import { Bus } from './bus.ts';
 import { EventStream } from './event-stream.ts';
-import { withFigure } from './intake-history.ts';
 import type { Link } from './link.ts';
 import type { ServerEvent } from './sse-parser.ts';
 import { Store } from './store.ts';
 
 const STATUS_EVERY_MS = 10_000;
 const MOST_WATCHED = 20;
+/** Figures of the last minutes, one a second. */
+const MOST_FIGURES = 180;
 /** Events come in bursts; the status is read once for all of them. */
 const AFTER_EVENT_MS = 400;
 
@@ -183,7 +184,7 @@ export class Daemon {
   }
 
   #count(intake: EventData<'intake'>): void {
-    this.intake.update((history) => withFigure(history, intake.perSecond));
+    this.intake.update((history) => [...history, intake.perSecond].slice(-MOST_FIGURES));
     this.status.update((status) => (status === undefined ? status : { ...status, intake }));
   }
 }

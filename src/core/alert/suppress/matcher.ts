@@ -1,5 +1,6 @@
 import type { Matchers } from '../rules/config.ts';
 import { globMatches } from '../../glob.ts';
+import { suggest } from '../../suggest.ts';
 import type { AlertType, Severity } from '../model.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 
@@ -15,6 +16,16 @@ export interface AlertLabels {
 
 /** The labels of every alert. Any other label is looked up among those of the rule and the sensor's tags; `gateway` is also the sensor's own. */
 export const LABELS = ['sensor', 'location', 'type', 'tag', 'metric', 'alert_type', 'severity'] as const;
+
+const LABEL = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+/** The fault of a label's name. Any name may be that of a tag `name=value`, but not a misspelt built-in one. */
+export function labelFault(name: string): string | undefined {
+  if ((LABELS as readonly string[]).includes(name)) return undefined;
+  if (!LABEL.test(name)) return `"${name}" is no label`;
+  const close = suggest(name, LABELS);
+  return close === undefined ? undefined : `"${name}" is no label; did you mean "${close}"?`;
+}
 
 /**
  * The values of a label; empty if the alert does not have it. A tag `gateway=gw1` (or `gateway:gw1`) is a label
