@@ -22,7 +22,10 @@ const project = (name) => ({
   // Unit tests need no database.
   ...(name === 'unit' ? {} : databases),
   // A test that hangs is a failure, not a wait: each project states its own patience.
-  setupFilesAfterEnv: [`<rootDir>/test/support/timeout-${name}.js`],
+  setupFilesAfterEnv: [
+    `<rootDir>/test/support/timeout-${name}.js`,
+    '<rootDir>/test/support/equal-metrics.js',
+  ],
 });
 
 export default {

@@ -6,11 +6,11 @@ import { createSystemClock } from '../src/adapters/system/clock.ts';
 import { createReadingStore } from '../src/adapters/timescale/reading-store.ts';
 import { EMPTY_ALERT_BATCH } from '../src/core/alert/model.ts';
 import { BinaryRows } from '../src/core/ingest/copy-binary.ts';
-import type { ReadingStore, StorableReading } from '../src/ports/store.ts';
+import type { ReadingStore } from '../src/ports/store.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
-import { type Timeline, readingsOf, seeded } from './workload.ts';
+import { type SampleReading, type Timeline, readingsOf, seeded } from './workload.ts';
 
 const TARGET = 0.85;
 const WARM_UP_PAIRS = 3;
@@ -58,7 +58,7 @@ interface Pair {
 async function onePair(
   store: ReadingStore,
   client: pg.Client,
-  make: () => StorableReading[],
+  make: () => SampleReading[],
   round: number,
 ): Promise<Pair> {
   const readings = make();
@@ -86,13 +86,13 @@ function figureOf(rows: 10_000 | 1000, pairs: readonly Pair[]): Figure {
   };
 }
 
-function encoded(readings: readonly StorableReading[]): Uint8Array {
+function encoded(readings: readonly SampleReading[]): Uint8Array {
   const rows = new BinaryRows({ initialRows: readings.length });
   readings.forEach(({ timeUs, sensorId, metrics }, index) => rows.reading(index, timeUs, sensorId, metrics));
   return rows.finish();
 }
 
-async function commit(store: ReadingStore, readings: readonly StorableReading[]): Promise<void> {
+async function commit(store: ReadingStore, readings: readonly SampleReading[]): Promise<void> {
   const result = await store.commit({ readings, deadLetters: [], alerts: EMPTY_ALERT_BATCH, retry: false });
   if (result.kind !== 'committed' || result.stored !== readings.length) {
     throw new Error(`(b) the store did not store a whole batch: ${JSON.stringify(result)}`);

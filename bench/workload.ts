@@ -1,3 +1,4 @@
+import { MetricValues } from '../src/core/metric-values.ts';
 import type { StorableReading } from '../src/ports/store.ts';
 
 /** A fleet that stays within the limits of config/alerts.yaml: every reading is evaluated, none raises an alert. */
@@ -40,16 +41,17 @@ export function seeded(seed: number): () => number {
 const temperature = (random: () => number) => Math.round(190 + random() * 50) / 10;
 const humidity = (random: () => number) => Math.round(450 + random() * 100) / 10;
 
+export type SampleReading = StorableReading & { readonly metrics: MetricValues };
+
 /** Readings for the store: the same three metrics as the messages carry. */
-export function readingsOf(rows: number, startMs: number, random: () => number): StorableReading[] {
+export function readingsOf(rows: number, startMs: number, random: () => number): SampleReading[] {
   return Array.from({ length: rows }, (_, n) => ({
     sensorId: (n % SENSORS) + 1,
     timeUs: timeOf(n, startMs) * 1000,
-    metrics: new Map([
-      ['temperature', temperature(random)],
-      ['humidity', humidity(random)],
-      ['battery', 97],
-    ]),
+    metrics: new MetricValues()
+      .set('temperature', temperature(random))
+      .set('humidity', humidity(random))
+      .set('battery', 97),
   }));
 }
 

@@ -2,7 +2,7 @@ import { isOfSilence } from '../core/alert/engine/alert-key.ts';
 import { SUFFIXES } from '../core/alert/kind/index.ts';
 import { formatDuration } from '../core/duration.ts';
 import { formatNumber } from '../core/format-number.ts';
-import { isCoreMetric } from '../core/ingest/copy-binary.ts';
+import { isCoreMetric } from '../core/reading.ts';
 import { metricUnit } from '../core/metric-unit.ts';
 
 /** Values as text in tables and lines. JSON and CSV never pass through here. */

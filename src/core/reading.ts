@@ -11,6 +11,11 @@ export type Millis = number;
 export const CORE_METRICS = ['temperature', 'humidity', 'pressure', 'battery', 'rssi'] as const;
 export type CoreMetric = (typeof CORE_METRICS)[number];
 
+const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
+
+/** True for a metric with a column of its own in `sensor_readings`. */
+export const isCoreMetric = (name: string): name is CoreMetric => CORE.has(name);
+
 /** One sensor, one time, some metrics: what a codec makes of a message. */
 export interface Reading {
   /** The device's own key, as `sensors.key` stores it. */

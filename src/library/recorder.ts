@@ -25,6 +25,11 @@ const NO_TIME = { fault: 'bad_time' } as const;
 /** Readings between two looks at the connection. */
 const YIELD_READINGS = 500;
 const MOST_DEVICES = 100_000;
+/**
+ * Two batches are in memory, one of them on its way: with larger ones the collector of garbage moves more of them than it frees, and takes
+ * longer than the commits that are saved.
+ */
+const MOST_ROWS = 5000;
 
 /** A reading as the source of its dead letter: its text is made only if there is one. */
 class RecordedReading implements LetterSource {
@@ -79,7 +84,8 @@ export class Recorder {
     this.topic = `program/${name}`;
     this.plan = compileMapping({}, config.limits, config.time_window, undefined).assembly;
     this.kept = keptBy(planOf(config.policies));
-    this.limits = ingestOptions(config).batch;
+    const { batch } = ingestOptions(config);
+    this.limits = { ...batch, maxRows: Math.min(batch.maxRows, MOST_ROWS) };
   }
 
   /** Rejects with READING_REFUSED where the reading became a dead letter. */

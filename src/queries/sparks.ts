@@ -1,5 +1,4 @@
-import { isCoreMetric } from '../core/ingest/copy-binary.ts';
-import type { CoreMetric, Millis } from '../core/reading.ts';
+import { type CoreMetric, type Millis, isCoreMetric } from '../core/reading.ts';
 import type { Db } from './db.ts';
 import { HOUR_MS, aggregateColumn } from './statistics.ts';
 

@@ -241,7 +241,7 @@ export class MqttConnection {
       contentType: packet.contentType,
       epoch: this.epoch,
       packetId: id,
-      ...(firstUs === undefined ? {} : { isCopy: true }),
+      isCopy: firstUs !== undefined,
     };
     if (id !== 0) {
       if (packet.qos === 2) this.#qos2.add(id);

@@ -1,4 +1,5 @@
-import { BinaryRows, isCoreMetric, refuseReading } from '../../core/ingest/copy-binary.ts';
+import { BinaryRows, refuseReading } from '../../core/ingest/copy-binary.ts';
+import { MetricValues } from '../../core/metric-values.ts';
 import type { RowRefused, StorableReading } from '../../ports/store.ts';
 
 const NAME_MAX = 256;
@@ -65,18 +66,20 @@ export class CopyEncoder {
     const unknown = new Map<string, number>();
     const refused: Omit<RowRefused, 'kind'>[] = [];
     for (let index = from; index < to; index++) {
-      const { timeUs, sensorId, metrics } = readings[index] as StorableReading;
+      const { timeUs, sensorId, metrics: own } = readings[index] as StorableReading;
+      const metrics = MetricValues.of(own);
       const bad = refuseReading(timeUs, sensorId, metrics);
       if (bad !== undefined) {
         refused.push({ index, ...bad });
         continue;
       }
       if (this.readings.reading(index, timeUs, sensorId, metrics) === metrics.size) continue;
-      for (const [name, value] of metrics) {
-        if (isCoreMetric(name)) continue;
+      const { list, narrow } = metrics.names;
+      for (const place of narrow) {
+        const name = list[place] as string;
         const id = ids.get(name);
         if (id !== undefined) {
-          this.metrics.metric(index, timeUs, sensorId, id, value);
+          this.metrics.metric(index, timeUs, sensorId, id, metrics.at(place));
           continue;
         }
         const fault = badName(name);

@@ -1,5 +1,4 @@
-import { isCoreMetric } from '../../core/ingest/copy-binary.ts';
-import { CORE_METRICS } from '../../core/reading.ts';
+import { CORE_METRICS, isCoreMetric } from '../../core/reading.ts';
 import type { RowRefused, StorableReading } from '../../ports/store.ts';
 import { isRaised } from './errors.ts';
 import { rowsBlocked } from './relied-on.ts';

@@ -1,9 +1,8 @@
 import type { AlertNotification } from '../../core/alert/model.ts';
-import { isCoreMetric } from '../../core/ingest/copy-binary.ts';
+import { type Millis, isCoreMetric } from '../../core/reading.ts';
 import type { RecentValues } from '../../core/notify/delivery.ts';
 import { LATE_MS } from '../../core/notify/text/sentence.ts';
 import { type TimedValue, trendOf } from '../../core/notify/text/trend.ts';
-import type { Millis } from '../../core/reading.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { Clock } from '../../ports/time.ts';
 

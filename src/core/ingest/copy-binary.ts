@@ -1,4 +1,5 @@
-import { CORE_METRICS, type CoreMetric, type Micros } from '../reading.ts';
+import type { MetricValues } from '../metric-values.ts';
+import { CORE_METRICS, type Micros } from '../reading.ts';
 
 /**
  * The binary format of PostgreSQL's COPY (documentation: COPY, "Binary Format"): an 11-byte signature, flags, header
@@ -20,6 +21,8 @@ const INT32_MAX = 2_147_483_647;
 const READING_BYTES = 2 + (4 + 8) + (4 + 4) + 4 * (4 + 8) + (4 + 4);
 const METRIC_BYTES = 2 + (4 + 8) + (4 + 4) + (4 + 4) + (4 + 8);
 const ORDINAL_BYTES = 4 + 4;
+/** The one integer column of `sensor_readings`. */
+const RSSI = CORE_METRICS.indexOf('rssi');
 
 export interface BinaryRowsOptions {
   /** Each row starts with an int4 of its own: the reading it belongs to. For staging tables. */
@@ -60,18 +63,23 @@ export class BinaryRows {
    * from `metrics` by name; an absent one is NULL. rssi is an integer column: it is rounded. Returns how many of the
    * metrics are in the row; if none is, no row is written.
    */
-  reading(ordinal: number, timeUs: Micros, sensorId: number, metrics: ReadonlyMap<string, number>): number {
+  reading(ordinal: number, timeUs: Micros, sensorId: number, metrics: MetricValues): number {
     this.#reserve(READING_BYTES + ORDINAL_BYTES);
     const start = this.#at;
     this.#start(7, ordinal);
     this.#timestamptz(timeUs);
     this.#int4(sensorId);
+    const { core } = metrics.names;
     let values = 0;
-    values += this.#float8OrNull(metrics.get('temperature'));
-    values += this.#float8OrNull(metrics.get('humidity'));
-    values += this.#float8OrNull(metrics.get('pressure'));
-    values += this.#float8OrNull(metrics.get('battery'));
-    values += this.#int4OrNull(metrics.get('rssi'));
+    for (let column = 0; column < core.length; column++) {
+      const place = core[column] as number;
+      if (place < 0) this.#null();
+      else {
+        if (column === RSSI) this.#int4(Math.round(metrics.at(place)));
+        else this.#float8(metrics.at(place));
+        values += 1;
+      }
+    }
     if (values > 0) this.#rows += 1;
     else this.#at = start;
     return values;
@@ -123,22 +131,9 @@ export class BinaryRows {
     this.#at += 12;
   }
 
-  #float8OrNull(value: number | undefined): 0 | 1 {
-    if (value === undefined) return this.#null();
-    this.#float8(value);
-    return 1;
-  }
-
-  #int4OrNull(value: number | undefined): 0 | 1 {
-    if (value === undefined) return this.#null();
-    this.#int4(Math.round(value));
-    return 1;
-  }
-
-  #null(): 0 {
+  #null(): void {
     this.#view.setInt32(this.#at, -1);
     this.#at += 4;
-    return 0;
   }
 
   #reserve(bytes: number): void {
@@ -163,7 +158,7 @@ export interface Unencodable {
 export function refuseReading(
   timeUs: Micros,
   sensorId: number,
-  metrics: ReadonlyMap<string, number>,
+  metrics: MetricValues,
 ): Unencodable | undefined {
   // Beyond 2^53 µs (the year 2255) a double skips microseconds, and PG_EPOCH_US must still be subtracted exactly.
   if (!Number.isSafeInteger(timeUs) || !Number.isSafeInteger(timeUs - PG_EPOCH_US)) {
@@ -171,19 +166,17 @@ export function refuseReading(
   }
   if (!isInt32(sensorId)) return { sqlstate: '22003', message: `sensor_id out of range: ${sensorId}` };
   if (metrics.size === 0) return { sqlstate: '22004', message: 'a reading without any metric' };
-  for (const [name, value] of metrics) {
-    if (!Number.isFinite(value)) return { sqlstate: '22003', message: `${name} is not finite: ${value}` };
+  const { size, names } = metrics;
+  for (let place = 0; place < size; place++) {
+    const value = metrics.at(place);
+    if (!Number.isFinite(value))
+      return { sqlstate: '22003', message: `${names.list[place]} is not finite: ${value}` };
   }
-  const rssi = metrics.get('rssi');
-  if (rssi !== undefined && !isInt32(Math.round(rssi))) {
-    return { sqlstate: '22003', message: `rssi out of range of an integer: ${rssi}` };
+  const rssi = names.core[RSSI] as number;
+  if (rssi >= 0 && !isInt32(Math.round(metrics.at(rssi)))) {
+    return { sqlstate: '22003', message: `rssi out of range of an integer: ${metrics.at(rssi)}` };
   }
   return undefined;
 }
 
 const isInt32 = (value: number) => Number.isInteger(value) && value >= INT32_MIN && value <= INT32_MAX;
-
-const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
-
-/** True for a metric with a column of its own in `sensor_readings`. */
-export const isCoreMetric = (name: string): name is CoreMetric => CORE.has(name);

@@ -1,5 +1,5 @@
 import type { ColumnData, ColumnType, Frame, FrameColumn } from '../../core/frame/frame.ts';
-import { isCoreMetric } from '../../core/ingest/copy-binary.ts';
+import { isCoreMetric } from '../../core/reading.ts';
 import type { Db, TimeRange } from '../db.ts';
 import { type StoredReading, readingsInOrder } from '../readings-in-order.ts';
 import { METRICS, READINGS } from './dataset.ts';

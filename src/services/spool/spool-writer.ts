@@ -314,7 +314,11 @@ function spooledRows(rows: readonly IngestRow[], batch: IngestBatch): SpooledRea
       messages.set(source, message);
     }
     const { location, gateway } = batch.unknown.get(key) ?? {};
-    return { key, location, gateway, sensorId, timeUs, receivedAtMs, stamped, metrics, message };
+    // A record holds plain values: the reader of an earlier version knows these.
+    return {
+      ...{ key, location, gateway, sensorId, timeUs, receivedAtMs, stamped, message },
+      metrics: new Map(metrics),
+    };
   });
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { type CopyColumn, CopyFormatError, CopyReader } from '../../../src/core/frame/copy-reader.ts';
 import type { Frame } from '../../../src/core/frame/frame.ts';
 import { BinaryRows } from '../../../src/core/ingest/copy-binary.ts';
+import { MetricValues } from '../../../src/core/metric-values.ts';
 import fc from '../../support/fast-check.ts';
 
 const COLUMNS: readonly CopyColumn[] = [
@@ -30,7 +31,9 @@ interface Row {
 
 function bytesOf(rows: readonly Row[]): Uint8Array {
   const binary = new BinaryRows();
-  rows.forEach(({ timeUs, sensorId, metrics }, at) => binary.reading(at, timeUs, sensorId, metrics));
+  rows.forEach(({ timeUs, sensorId, metrics }, at) =>
+    binary.reading(at, timeUs, sensorId, MetricValues.of(metrics)),
+  );
   return binary.finish();
 }
 

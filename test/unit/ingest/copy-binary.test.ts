@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
-import { BinaryRows, isCoreMetric, refuseReading } from '../../../src/core/ingest/copy-binary.ts';
+import { BinaryRows, refuseReading } from '../../../src/core/ingest/copy-binary.ts';
+import { MetricValues } from '../../../src/core/metric-values.ts';
+import { isCoreMetric } from '../../../src/core/reading.ts';
 
 type Field = Uint8Array | null;
 
@@ -66,7 +68,9 @@ const hasValue = ({ timeUs: _time, sensorId: _sensor, ...values }: Record<string
   Object.values(values).some((value) => value !== undefined);
 
 const metricsOf = (values: Record<string, number | undefined>) =>
-  new Map(Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== undefined));
+  MetricValues.of(
+    new Map(Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== undefined)),
+  );
 
 describe('binary COPY rows', () => {
   test('readings: what is decoded is what was written, ordinals or not, from a buffer that grows and is reused', () => {

@@ -1,4 +1,5 @@
 import { FieldwatchError } from '../../errors.ts';
+import { type MetricNames, MetricValues } from '../../metric-values.ts';
 import type { Micros, Millis } from '../../reading.ts';
 
 /**
@@ -40,11 +41,6 @@ const BRACKET = 0x5b;
 const HEADER_BYTES = 16;
 const [RETAINED, SPOOLED, LOCATED, GATEWAY] = [1, 2, 4, 8];
 
-interface Shape {
-  readonly at: number;
-  readonly names: readonly string[];
-}
-
 export function encodeHandover(readings: readonly HandoverReading[]): Uint8Array {
   const shapes = new Shapes();
   const count = readings.length;
@@ -54,7 +50,7 @@ export function encodeHandover(readings: readonly HandoverReading[]): Uint8Array
   let number = 0;
   for (let row = 0; row < count; row++) {
     const { metrics } = readings[row] as HandoverReading;
-    shapeOf[row] = shapes.write(metrics, numbers, number);
+    shapeOf[row] = shapes.write(MetricValues.of(metrics), numbers, number);
     number += metrics.size * 8;
   }
   const head = shapes.encoded();
@@ -85,7 +81,7 @@ export function decodeHandover(bytes: Uint8Array): HandoverReading[] {
     const names = shapes[view.getUint32(at.shapes + row * 4, true)];
     if (names === undefined || number + names.length * 8 > bytes.length)
       throw unreadable(`reading ${row} of ${count}`);
-    const metrics = new Map<string, number>();
+    const metrics = new MetricValues();
     for (const name of names) {
       metrics.set(name, view.getFloat64(number, true));
       number += 8;
@@ -166,42 +162,29 @@ const flagsOf = ({ retained, spooled, located, hasGateway }: HandoverReading): n
   (located ? LOCATED : 0) |
   (hasGateway === true ? GATEWAY : 0);
 
-/** The metric sets of readings, each set once. Most readings have the set of the one before: then no key is built. */
+/** The metric sets of readings, each set once. */
 class Shapes {
-  private readonly byKey = new Map<string, Shape>();
-  private last: Shape = { at: -1, names: [] };
+  private readonly places = new Map<MetricNames, number>();
 
   get count(): number {
-    return this.byKey.size;
+    return this.places.size;
   }
 
-  /** Writes the numbers from a byte position on, and returns which set they are of. One pass: a Map is slow to go through. */
-  write(metrics: ReadonlyMap<string, number>, numbers: DataView, from: number): number {
-    const { names } = this.last;
-    let index = 0;
-    let same = names.length === metrics.size && this.last.at >= 0;
-    metrics.forEach((value, name) => {
-      numbers.setFloat64(from + index * 8, value, true);
-      if (same && names[index] !== name) same = false;
-      index++;
-    });
-    if (!same) this.last = this.find([...metrics.keys()]);
-    return this.last.at;
-  }
-
-  private find(names: readonly string[]): Shape {
-    const key = JSON.stringify(names);
-    const shape = this.byKey.get(key) ?? { at: this.byKey.size, names };
-    this.byKey.set(key, shape);
-    return shape;
+  /** Writes the numbers from a byte position on, and returns which set they are of. */
+  write(metrics: MetricValues, numbers: DataView, from: number): number {
+    const { names, size } = metrics;
+    for (let place = 0; place < size; place++) numbers.setFloat64(from + place * 8, metrics.at(place), true);
+    let at = this.places.get(names);
+    if (at === undefined) this.places.set(names, (at = this.places.size));
+    return at;
   }
 
   encoded(): Uint8Array {
     const encoder = new TextEncoder();
     const parts: number[] = [];
-    for (const { names } of this.byKey.values()) {
-      parts.push(names.length & 0xff, names.length >> 8);
-      for (const name of names) {
+    for (const { list } of this.places.keys()) {
+      parts.push(list.length & 0xff, list.length >> 8);
+      for (const name of list) {
         const text = encoder.encode(name);
         parts.push(text.length & 0xff, text.length >> 8, ...text);
       }

@@ -1,3 +1,4 @@
+import type { MetricValues } from '../../metric-values.ts';
 import type { Decoded, Reading, RejectCode } from '../../reading.ts';
 import type { MessageContext } from './context.ts';
 import { type DevicePlan, deviceOf } from './device.ts';
@@ -25,7 +26,7 @@ const TOO_MANY_METRICS: Fault = { fault: 'too_large', detail: 'more metrics than
 
 /** A reading that still takes the metrics of a later record of the same device and time (D14). */
 interface OpenReading extends Reading {
-  readonly metrics: Map<string, number>;
+  readonly metrics: MetricValues;
 }
 
 interface Built {

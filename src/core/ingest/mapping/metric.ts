@@ -1,3 +1,4 @@
+import { MetricValues } from '../../metric-values.ts';
 import { CORE_METRICS } from '../../reading.ts';
 import { aliasOf } from './alias.ts';
 import { arrayValues, holdsNumber, isMeasured, isSampled } from './array.ts';
@@ -54,7 +55,7 @@ const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
 
 /** The metrics of one record while they are gathered. */
 export class MetricSink {
-  readonly metrics = new Map<string, number>();
+  readonly metrics = new MetricValues();
   losses: LossTally | undefined;
   /** More than `max_metrics`: gathering has stopped. */
   overflow = false;
@@ -99,7 +100,8 @@ export class MetricPlan {
     }
     if (sink.overflow) return sink;
     if (sink.contested !== undefined) this.resolveContested(sink.contested, source, sink);
-    keepPlausible(sink.metrics, this.plausible, (name) => sink.drop(name));
+    const implausible = keepPlausible(sink.metrics, this.plausible);
+    if (implausible !== undefined) for (const name of implausible) sink.drop(name);
     return sink;
   }
 

@@ -1,3 +1,4 @@
+import type { MetricValues } from '../../metric-values.ts';
 import { CORE_METRICS } from '../../reading.ts';
 import type { Field } from './field.ts';
 
@@ -13,8 +14,16 @@ const INT4_MAX = 2_147_483_647;
 /** Columns that are integers: their values are rounded as they are stored, and bounded by the type. */
 const INTEGERS: ReadonlySet<string> = new Set(['rssi']);
 
-/** What a canonical metric is stored as; undefined: it is not believable, and the metric is dropped and counted. */
-export type Plausible = (name: string, value: number) => number | undefined;
+/** What a column of `sensor_readings` takes. */
+interface Column {
+  readonly name: string;
+  readonly isInteger: boolean;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Of each canonical metric, in the order of `CORE_METRICS`. */
+export type Plausible = readonly Column[];
 
 /**
  * A route that states `min` or `max` of a canonical metric has a bound of its own on that side; an integer column
@@ -22,43 +31,34 @@ export type Plausible = (name: string, value: number) => number | undefined;
  * its own.
  */
 export function plausibility(fields: readonly Field[]): Plausible {
-  const bounds = new Map<string, { least: number; most: number }>();
-  for (const field of fields) {
-    const { name } = field;
-    const { min = -openEnd(field), max = openEnd(field) } = field;
-    const { least, most } = bounds.get(name) ?? { least: Infinity, most: -Infinity };
-    bounds.set(name, { least: Math.min(least, min), most: Math.max(most, max) });
-  }
-  return (name, value) => {
+  return CORE_METRICS.map((name) => {
+    const own = fields.filter((field) => field.name === name);
     const isInteger = INTEGERS.has(name);
-    // Adding zero turns -0 into 0 (D4).
-    const stored = isInteger ? Math.round(value) + 0 : value;
-    const { least, most } = bounds.get(name) ?? { least: -MOST, most: MOST };
     const limit = isInteger ? INT4_MAX : MOST_OF_A_ROUTE;
-    return stored >= Math.max(least, -limit) && stored <= Math.min(most, limit) ? stored : undefined;
-  };
+    const least = own.length === 0 ? -MOST : Math.min(...own.map((field) => field.min ?? -openEnd(field)));
+    const most = own.length === 0 ? MOST : Math.max(...own.map((field) => field.max ?? openEnd(field)));
+    return { name, isInteger, least: Math.max(least, -limit), most: Math.min(most, limit) };
+  });
 }
 
 /** The bound of a side that states none: a range that starts at 2e9 has no end at 1e9. */
 const openEnd = ({ min = 0, max = 0 }: Field): number =>
   Math.max(Math.abs(min), Math.abs(max)) > MOST ? MOST_OF_A_ROUTE : MOST;
 
-/** Applies it to the metrics of one record; `drop` counts implausible ones. */
-export function keepPlausible(
-  metrics: Map<string, number>,
-  plausible: Plausible,
-  drop: (name: string) => void,
-): void {
-  for (const name of CORE_METRICS) {
-    const value = metrics.get(name);
-    if (value === undefined) continue;
-    const kept = plausible(name, value);
-    if (kept === value) continue;
-    if (kept !== undefined) {
-      metrics.set(name, kept);
-      continue;
-    }
-    metrics.delete(name);
-    drop(name);
+/** Rounds what is stored as an integer, and takes out what no column holds: the names of that, if there is any. */
+export function keepPlausible(metrics: MetricValues, plausible: Plausible): readonly string[] | undefined {
+  const { core } = metrics.names;
+  let dropped: string[] | undefined;
+  for (let column = 0; column < core.length; column++) {
+    const place = core[column] as number;
+    if (place < 0) continue;
+    const { name, isInteger, least, most } = plausible[column] as Column;
+    const value = metrics.at(place);
+    // Adding zero turns -0 into 0 (D4).
+    const stored = isInteger ? Math.round(value) + 0 : value;
+    if (!(stored >= least && stored <= most)) (dropped ??= []).push(name);
+    else if (stored !== value) metrics.set(name, stored);
   }
+  for (const name of dropped ?? []) metrics.delete(name);
+  return dropped;
 }

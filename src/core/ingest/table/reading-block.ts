@@ -1,5 +1,5 @@
 import type { Micros, Millis, Reading, RejectCode } from '../../reading.ts';
-import { MetricView } from '../metric-view.ts';
+import { MetricNames, MetricValues } from '../../metric-values.ts';
 import type { TableReader } from './table-mapping.ts';
 
 /** Rows of a file, in the order of `names`: what a reader of a format gives. */
@@ -37,11 +37,12 @@ export interface ReadingBlock extends Pick<TableChunk, 'names' | 'firstRow' | 's
   readonly timeUs: Float64Array;
   readonly device: Int32Array;
   readonly location: Int32Array;
-  /** Where its values end in the two columns below. */
+  /** Which of `metrics` it has, and where its values end in the column below. */
+  readonly has: Int32Array;
   readonly ends: Int32Array;
-  /** One entry a value: a place in `texts`. */
-  readonly metric: Int32Array;
-  readonly value: Float64Array;
+  readonly value: Float64Array<ArrayBuffer>;
+  /** Lists of names. */
+  readonly metrics: readonly (readonly string[])[];
   readonly texts: readonly string[];
   readonly source: BlockSource;
 }
@@ -80,18 +81,14 @@ function separators(text: string): number {
 export function blockOf(chunk: TableChunk, reader: TableReader, readAtMs: Millis): ReadingBlock {
   const { names, rows, firstRow, share, faults = [] } = chunk;
   const nowUs: Micros = readAtMs * 1000;
-  const texts = new Map<string, number>();
-  const place = (text: string): number => {
-    let at = texts.get(text);
-    if (at === undefined) texts.set(text, (at = texts.size));
-    return at;
-  };
+  const texts = new Places<string>();
+  const lists = new Places<MetricNames>();
   const count = rows.length;
   const most = count * Math.max(1, reader.metrics.length);
   const block = {
     ...{ at: new Int32Array(count), timeUs: new Float64Array(count), device: new Int32Array(count) },
     ...{ location: new Int32Array(count), ends: new Int32Array(count) },
-    ...{ metric: new Int32Array(most), value: new Float64Array(most) },
+    ...{ has: new Int32Array(count), value: new Float64Array(most) },
   };
   const refused: RefusedRow[] = [];
   let readings = 0;
@@ -105,13 +102,11 @@ export function blockOf(chunk: TableChunk, reader: TableReader, readAtMs: Millis
     }
     block.at[readings] = index;
     block.timeUs[readings] = result.timeUs;
-    block.device[readings] = place(result.device);
-    block.location[readings] = result.location === undefined ? -1 : place(result.location);
-    for (const [name, value] of result.metrics) {
-      block.metric[values] = place(name);
-      block.value[values] = value;
-      values += 1;
-    }
+    block.device[readings] = texts.of(result.device);
+    block.location[readings] = result.location === undefined ? -1 : texts.of(result.location);
+    const metrics = MetricValues.of(result.metrics);
+    block.has[readings] = lists.of(metrics.names);
+    for (let place = 0; place < metrics.size; place++) block.value[values++] = metrics.at(place);
     block.ends[readings] = values;
     readings += 1;
   }
@@ -119,34 +114,43 @@ export function blockOf(chunk: TableChunk, reader: TableReader, readAtMs: Millis
     ...{ names, firstRow, share, faults, refused, rows: count, readAtMs },
     ...{ at: block.at.slice(0, readings), timeUs: block.timeUs.slice(0, readings) },
     ...{ device: block.device.slice(0, readings), location: block.location.slice(0, readings) },
-    ...{ ends: block.ends.slice(0, readings) },
-    ...{ metric: block.metric.slice(0, values), value: block.value.slice(0, values) },
-    texts: [...texts.keys()],
+    ...{ has: block.has.slice(0, readings), ends: block.ends.slice(0, readings) },
+    value: block.value.slice(0, values),
+    ...{ texts: texts.all, metrics: lists.all.map(({ list }) => list) },
     source: sourceOf(chunk),
   };
 }
 
+/** Each of them once, with its place. */
+class Places<T> {
+  readonly #at = new Map<T, number>();
+
+  of(item: T): number {
+    let at = this.#at.get(item);
+    if (at === undefined) this.#at.set(item, (at = this.#at.size));
+    return at;
+  }
+
+  get all(): readonly T[] {
+    return [...this.#at.keys()];
+  }
+}
+
 /** What is passed on without a copy. */
-export const buffersOf = ({
-  at,
-  timeUs,
-  device,
-  location,
-  ends,
-  metric,
-  value,
-}: ReadingBlock): ArrayBuffer[] =>
-  [at, timeUs, device, location, ends, metric, value].map(({ buffer }) => buffer as ArrayBuffer);
+export const buffersOf = ({ at, timeUs, device, location, has, ends, value }: ReadingBlock): ArrayBuffer[] =>
+  [at, timeUs, device, location, has, ends, value].map(({ buffer }) => buffer as ArrayBuffer);
 
 /** The rows of a block, in their order. */
 export class BlockReader {
   readonly block: ReadingBlock;
+  readonly #names: readonly MetricNames[];
   #payloads: readonly string[] | undefined;
   #reading = 0;
   #refusal = 0;
 
   constructor(block: ReadingBlock) {
     this.block = block;
+    this.#names = block.metrics.map((names) => MetricNames.of(names));
   }
 
   /** What the row is. To be called once for each, from the first on. */
@@ -171,17 +175,17 @@ export class BlockReader {
   }
 
   #readingAt(index: number): Reading {
-    const { timeUs, device, location, ends, texts } = this.block;
+    const { timeUs, device, location, has, ends, value, texts } = this.block;
     const placed = location[index] as number;
     return {
       device: texts[device[index] as number] as string,
       timeUs: timeUs[index] as number,
       location: placed < 0 ? undefined : texts[placed],
       stamped: false,
-      metrics: new MetricView(
-        this.block,
+      metrics: MetricValues.within(
+        this.#names[has[index] as number] as MetricNames,
+        value,
         index === 0 ? 0 : (ends[index - 1] as number),
-        ends[index] as number,
       ),
     };
   }

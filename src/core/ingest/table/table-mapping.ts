@@ -1,4 +1,5 @@
 import { FieldwatchError } from '../../errors.ts';
+import { MetricValues } from '../../metric-values.ts';
 import { CORE_METRICS, type Micros, type Reading, type RejectCode } from '../../reading.ts';
 import { hint } from '../../suggest.ts';
 import { DEVICE_KEYS, readDevice } from '../mapping/device.ts';
@@ -174,7 +175,7 @@ class Reader {
   read(row: readonly unknown[], nowUs: Micros): TableResult {
     const { sensor, location: placeAt } = this.#places;
     const metrics = this.#metrics(row);
-    if (!(metrics instanceof Map)) return metrics;
+    if (!(metrics instanceof MetricValues)) return metrics;
     if (metrics.size === 0) return 'empty';
     const device = this.#device(sensor < 0 ? this.#options.sensor : row[sensor]);
     if (typeof device !== 'string') return device;
@@ -185,9 +186,9 @@ class Reader {
     return { device, timeUs, location, stamped: false, metrics };
   }
 
-  #metrics(row: readonly unknown[]): Map<string, number> | RowFault | 'empty' {
+  #metrics(row: readonly unknown[]): MetricValues | RowFault | 'empty' {
     const { metric, value, metrics } = this.#places;
-    const values = new Map<string, number>();
+    const values = new MetricValues();
     if (metric >= 0) {
       const name = row[metric];
       if (isEmpty(row[value])) return 'empty';
