@@ -15,13 +15,7 @@ import { presentKeys } from '../queries/names.ts';
 import { type Cli, type ExitCode, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
 import { formatShortTime } from './format.ts';
-import {
-  crossingText,
-  shortId,
-  shortStanding,
-  standing,
-  statedUnits,
-} from './episode-text.ts';
+import { crossingText, shortId, shortStanding, standing, statedUnits } from './episode-text.ts';
 import { type ReadOptions, rangeOf, withReadOptions } from './read-command.ts';
 import { jsonLine, limited, printRows } from './rows.ts';
 import type { Column } from './table.ts';

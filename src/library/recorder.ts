@@ -153,9 +153,9 @@ export class Recorder {
     let ended = false;
     const take = async (): Promise<void> => {
       for (;;) {
-        const { done, value } = await source.next();
-        if (done === true || ended) return;
-        const wait = add(value);
+        const next: IteratorResult<ReadingInput, unknown> = await source.next();
+        if (next.done === true || ended) return;
+        const wait = add(next.value);
         if (wait !== undefined) await wait;
         if (!writing.isEmpty) linger ??= this.program.clock.after(lingerMs, onLinger);
       }

@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals';
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { arrowTableOf } from '../../../src/adapters/frame/arrow-reader.ts';
 import { analyzeWith } from '../../../src/library/analyze.ts';
-import type { OutliersInput } from '../../../src/library/analyze-types.ts';
 import { evaluate } from '../../../src/library/evaluate.ts';
 import { openMonitor } from '../../../src/library/monitor.ts';
 import { msOf, timeOf } from '../../../src/library/time.ts';
@@ -30,7 +29,7 @@ describe('words and numbers of analyses', () => {
   const cases: [string, () => Promise<unknown>][] = [
     ['outliers, method', () => analyze.outliers({ ...chosen, method: 'Z' as 'z' })],
     ['outliers, threshold', () => analyze.outliers({ ...chosen, threshold: NaN })],
-    ['outliers, minValues', () => analyze.outliers({ ...chosen, minValues: -1 } as OutliersInput)],
+    ['outliers, minValues', () => analyze.outliers({ ...chosen, minValues: -1 })],
     ['pattern, of', () => analyze.pattern({ ...chosen, of: 'year' as 'week' })],
     ['resample, method', () => analyze.resample({ ...chosen, method: 'avg' as 'mean', bucket: '1h' })],
     ['resample, fill', () => analyze.resample({ ...chosen, fill: 'locf' as 'previous' })],
@@ -46,10 +45,8 @@ describe('words and numbers of analyses', () => {
 
 describe('times', () => {
   test.each([{}, [], true, 5n, Symbol('t'), null, undefined, 'yesterday'])('%p is none', (given) => {
-    expect(msOf(given as unknown as Date)).toBeNaN();
-    expect(() => timeOf(given as unknown as Date, 'from')).toThrow(
-      expect.objectContaining({ code: 'TIME_INVALID' }),
-    );
+    expect(msOf(given as Date)).toBeNaN();
+    expect(() => timeOf(given as Date, 'from')).toThrow(expect.objectContaining({ code: 'TIME_INVALID' }));
   });
 });
 

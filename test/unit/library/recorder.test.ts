@@ -36,7 +36,11 @@ function recording({
   return { recorder: new Recorder(program, 'test'), clock, batches, letters };
 }
 
-const reading = (n: number): ReadingInput => ({ sensor: 'a', time: Date.UTC(2026, 0, 1) + n, metrics: { n } });
+const reading = (n: number): ReadingInput => ({
+  sensor: 'a',
+  time: Date.UTC(2026, 0, 1) + n,
+  metrics: { n },
+});
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A source that gives what it is told to, and waits meanwhile. */
