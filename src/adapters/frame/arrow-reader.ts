@@ -7,6 +7,7 @@ import {
   DataType,
   type RecordBatch,
   RecordBatchReader,
+  type Schema,
   type Table,
   TimeUnit,
   type Vector,
@@ -64,6 +65,9 @@ export async function* readArrow(path: string): AsyncGenerator<TableChunk> {
   const file = createReadStream(path);
   const reader = await RecordBatchReader.from(file);
   await reader.open();
+  // Of an empty file the library makes a stream without columns.
+  const schema = reader.schema as Schema | undefined;
+  if (schema === undefined || schema.fields.length === 0) throw new Error('no schema');
   let firstRow = 1;
   for await (const batch of reader) {
     for (const rows of rowsOf(batch)) {

@@ -1,6 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { arrowTableOf } from '../../../src/adapters/frame/arrow-reader.ts';
+import { readTable } from '../../../src/adapters/frame/table-reader.ts';
 import { analyzeWith } from '../../../src/library/analyze.ts';
 import { evaluate } from '../../../src/library/evaluate.ts';
 import { openMonitor } from '../../../src/library/monitor.ts';
@@ -61,5 +65,13 @@ describe('Arrow IPC in memory', () => {
     const file = tableToIPC(table, 'file');
     for (const bytes of [file.subarray(0, file.length - 10), Uint8Array.of(1, 2, 3), new Uint8Array()])
       expect(() => arrowTableOf(bytes)).toThrow();
+  });
+
+  test('an empty file is no file without rows', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'fieldwatch-arrow-'));
+    const path = join(folder, 'empty.arrow');
+    await writeFile(path, '');
+    await expect(readTable(path, 'arrow').next()).rejects.toMatchObject({ code: 'IMPORT_UNREADABLE' });
+    await rm(folder, { recursive: true });
   });
 });
