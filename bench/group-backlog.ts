@@ -127,7 +127,7 @@ async function drain(
     reads: true,
     profileFile: profile === undefined ? undefined : `${profile}-${n}.cpuprofile`,
   }));
-  // Whoever is profiled is not asked: the answer would end the profile.
+  // A member that is profiled is not asked: the answer would end the profile.
   if (profile === undefined)
     await until(async () => totalOf(await reports(), 'stored') >= totalOf(before, 'stored') + count);
   else await pause(PROFILED_MS);

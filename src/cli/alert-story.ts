@@ -160,7 +160,7 @@ function courseLines(
     paint.bold('course'),
     ...steps.flatMap(({ at, event, severity, value, message, by, comment, until }) => {
       const number = value === null || isOfSilence(first.alertType) ? '' : valueText(value, first, stated);
-      const told = [
+      const details = [
         number,
         by === null ? '' : `by ${by}`,
         until === null ? '' : `until ${formatTime(until)}`,
@@ -169,7 +169,7 @@ function courseLines(
       ].filter((part) => part !== '');
       const named = severity === null || event === 'resolved' ? WORDS[event] : `${WORDS[event]}, ${severity}`;
       const head = `${SIGNS[event]} ${formatTime(at)}  ${padCells(named, 20)}`;
-      return wrapWords(`${head}  ${plainText(told.join('  '))}`, width, ' '.repeat(24));
+      return wrapWords(`${head}  ${plainText(details.join('  '))}`, width, ' '.repeat(24));
     }),
   ];
 }

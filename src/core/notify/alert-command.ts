@@ -73,7 +73,10 @@ export function parseAlertCommand({
     return invalid('for: expected a duration such as 30m, of at most a year');
   if (lasts !== undefined && action === 'unsilence') return invalid('for: unsilence takes none');
   if (named === null && !isCorrelated)
-    return refusal('no_id', 'id is missing: a message that arrives twice could not be told from two');
+    return refusal(
+      'no_id',
+      'id is missing: a message that arrives twice could not be distinguished from two',
+    );
   return {
     ...{ action, alertId: alertId.toLowerCase(), by: name, comment: oneLine(comment), id: named },
     ...(forMs === undefined ? {} : { forMs }),

@@ -164,7 +164,7 @@ export interface DifferenceOf {
   readonly minus: string;
   /** Undefined: the same one. */
   readonly partnerId: number | undefined;
-  /** A value that is older is none. */
+  /** A value that is older does not count. */
   readonly staleUs: Micros;
 }
 
