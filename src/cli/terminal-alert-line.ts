@@ -9,7 +9,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const ID_DIGITS = 8;
 
 /**
- * A line of the daemon's log about an alert as a person reads it: time of day, what happened, the sentence, and in brackets what helps
+ * A line of the daemon's log about an alert in readable form: time of day, what happened, the sentence, and in brackets what helps
  * to act on it: `[12:00:00] ● FIRING     Freezer 1: temperature 9.3 °C, above 8 °C  (cold room, critical, 7b0e3c52)`. Undefined for
  * every other line.
  */

@@ -67,7 +67,7 @@ export const padCells = (text: string, width: number, align: 'left' | 'right' = 
   return align === 'left' ? text + fill : fill + text;
 };
 
-/** Cells of a line of the terminal; Infinity where there is none, or none that says it. */
+/** Cells of a line of the terminal; Infinity without a terminal, and for one of unknown width. */
 export const terminalWidth = ({ stdout }: Pick<Cli, 'stdout'>): number =>
   stdout.isTTY === true && stdout.columns !== undefined && stdout.columns > 0 ? stdout.columns : Infinity;
 

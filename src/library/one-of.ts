@@ -5,7 +5,7 @@ import { hint } from '../core/suggest.ts';
 export function checkOneOf(what: string, given: unknown, known: readonly string[], code: string): void {
   if (typeof given === 'string' && known.includes(given)) return;
   const text = typeof given === 'string' ? given : String(given);
-  throw new FieldwatchError(`${what}: ${JSON.stringify(text)} is none of its values${hint(text, known)}`, {
+  throw new FieldwatchError(`${what}: ${JSON.stringify(text)} is not one of its values${hint(text, known)}`, {
     code,
     kind: 'data',
   });

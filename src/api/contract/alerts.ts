@@ -107,7 +107,9 @@ export const transitionSchema = z
     comment: z.string().nullable().describe('why they did it; null: nothing was said'),
     until: time('when the acknowledgement ends')
       .nullable()
-      .describe('when the acknowledgement ends; null: with the alert, or it is none'),
+      .describe(
+        'when the acknowledgement ends; null: it ends with the alert, or the step is no acknowledgement',
+      ),
   })
   .meta({ id: 'Transition', description: 'A step in the course of an alert' });
 export type Transition = z.output<typeof transitionSchema>;

@@ -38,7 +38,7 @@ export type OutgoingNotification = AlertNotification & {
   readonly facts: SensorFactsOf;
   /** Absent: they are not known, or not worth a query. */
   readonly recent?: RecentValues | undefined;
-  /** Absent: there are none for it. */
+  /** Absent where it cannot have any. */
   readonly links?: ActionLinks | undefined;
   readonly origin?: DeliveryOrigin | undefined;
   /** Of an escalation: for how long it was not acknowledged. */
