@@ -1,9 +1,10 @@
 import * as zlib from 'node:zlib';
-import type { DecodedArray, SchemaElement } from 'hyparquet';
+import type { DecodedArray, ParquetType, SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { snappyCompressor } from 'hysnappy';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { ColumnData, ColumnType, Frame, FrameColumn } from '../../core/frame/frame.ts';
+import { type ChunkStatistics, statisticsOf } from './parquet-statistics.ts';
 import type { FrameWriter, WriteBytes } from '../../ports/frame.ts';
 
 export type ParquetCompression = 'snappy' | 'zstd';
@@ -32,9 +33,9 @@ const element = ({ name, type, nullable = true }: FrameColumn, logical: boolean)
   ...PHYSICAL[type],
   ...(logical && type === 'timestamp' ? TIMESTAMP : {}),
 });
-const schemaOf = (columns: readonly FrameColumn[], logical: boolean): SchemaElement[] => [
-  { name: 'root', num_children: columns.length },
-  ...columns.map((column) => element(column, logical)),
+const schemaOf = (elements: readonly SchemaElement[]): SchemaElement[] => [
+  { name: 'root', num_children: elements.length },
+  ...elements,
 ];
 
 /**
@@ -51,10 +52,9 @@ export function createParquetWriter(
 ): FrameWriter {
   if (compression === 'zstd' && zstdCompress === undefined) throw noZstd();
   const bytes = new ByteWriter();
-  // Written as plain integers, and named as times in the end: the library would make a BigInt of every value twice.
   const parquet = new ParquetWriter({
     writer: bytes,
-    schema: schemaOf(columns, false),
+    schema: schemaOf([]),
     codec: compression === 'zstd' ? 'ZSTD' : 'SNAPPY',
     compressors: {
       SNAPPY: snappyCompressor(),
@@ -69,21 +69,56 @@ export function createParquetWriter(
   };
   return {
     write: async ({ rows, data }: Frame) => {
-      const columnData = columns.map(({ name, type }, index) => ({
-        name,
-        data: valuesOf(data[index] as ColumnData),
-        // A dictionary of times is larger than they are.
-        ...(type === 'timestamp' ? { encoding: 'PLAIN' as const } : {}),
+      const chunks = columns.map((column, index) => chunkOf(column, data[index] as ColumnData));
+      parquet.schema = schemaOf(chunks.map((chunk) => chunk.element));
+      const columnData = chunks.map((chunk) => ({
+        name: chunk.element.name,
+        data: chunk.data,
+        statistics: chunk.statistics === undefined,
+        ...(chunk.encoding === undefined ? {} : { encoding: chunk.encoding }),
       }));
       await parquet.write({ columnData, rowGroupSize: rows });
+      for (const [index, { meta_data: meta }] of (parquet.row_groups.at(-1)?.columns ?? []).entries()) {
+        const { statistics } = chunks[index] as Chunk;
+        if (meta === undefined) continue;
+        meta.type = PHYSICAL[(columns[index] as FrameColumn).type].type as ParquetType;
+        if (statistics !== undefined) meta.statistics = statistics;
+      }
       await flush();
     },
     finish: async () => {
-      parquet.schema = schemaOf(columns, true);
+      parquet.schema = schemaOf(columns.map((column) => element(column, true)));
       await parquet.finish();
       await flush();
     },
   };
+}
+
+/** A column of a row group, as the library is given it. */
+interface Chunk {
+  readonly element: SchemaElement;
+  readonly data: DecodedArray;
+  readonly encoding: 'PLAIN' | undefined;
+  /** Undefined: the library computes them. */
+  readonly statistics: ChunkStatistics | undefined;
+}
+
+/**
+ * Times are written as plain integers, or as doubles of the same bits, and get their type in the end: the library would make a BigInt of
+ * every value, several times. A dictionary of them would be larger than they are.
+ */
+function chunkOf(column: FrameColumn, data: ColumnData): Chunk {
+  const statistics = statisticsOf(column, data);
+  const { values } = data;
+  const encoding = column.type === 'timestamp' ? 'PLAIN' : undefined;
+  const plain = element(column, false);
+  // Statistics: none is null, or beyond what a double holds. Not negative: no double that is NaN, whose bits may change.
+  const least = encoding && values instanceof BigInt64Array ? statistics?.min_value : undefined;
+  if (typeof least !== 'bigint' || least < 0n)
+    return { element: plain, data: valuesOf(data), encoding, statistics };
+  const { buffer, byteOffset, length } = values as BigInt64Array;
+  const bits = new Float64Array(buffer, byteOffset, length);
+  return { element: { ...plain, type: 'DOUBLE' }, data: bits, encoding, statistics };
 }
 
 /** Typed arrays have no nulls. */
