@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { Program } from '../app/program.ts';
-import { isFull, type BatchLimits } from '../core/ingest/batch-limits.ts';
+import { type BatchLimits, MOST_STORED_VALUES, isFull } from '../core/ingest/batch-limits.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { Arrivals } from '../core/ingest/arrival.ts';
 import { type AssemblyPlan, assemble, reject } from '../core/ingest/mapping/assemble.ts';
@@ -12,15 +12,17 @@ import type { Fault } from '../core/ingest/mapping/draft.ts';
 import { emptyDoc } from '../core/ingest/mapping/document.ts';
 import { type Kept, keepYoung, keptBy } from '../core/ingest/retention-filter.ts';
 import { planOf } from '../core/policy/plan.ts';
-import type { Decoded, Micros } from '../core/reading.ts';
-import { IngestBatch } from '../services/ingest/batch.ts';
+import type { Decoded, Micros, Reading } from '../core/reading.ts';
+import { IngestBatch, type IngestRow } from '../services/ingest/batch.ts';
 import type { LetterSource } from '../services/ingest/dead-letter.ts';
 import { ingestOptions } from '../app/options.ts';
+import type { Sensor } from '../ports/sensors.ts';
 import type { Timer } from '../ports/time.ts';
 import { msOf } from './time.ts';
 import type { ReadingInput, RecordOptions, RecordOutcome } from './monitor-types.ts';
 
 const NOTHING: RecordOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0, deadLettered: 0 };
+const NO_VALUES: ReadonlyMap<string, number> = new Map();
 const NO_TIME = { fault: 'bad_time' } as const;
 /** Readings between two looks at the connection. */
 const YIELD_READINGS = 500;
@@ -29,20 +31,52 @@ const MOST_DEVICES = 100_000;
  * Two batches are in memory, one of them on its way: with larger ones the collector of garbage moves more of them than it frees, and takes
  * longer than the commits that are saved.
  */
-const MOST_ROWS = 5000;
+const MOST_ROWS = 10_000;
 
-/** A reading as the source of its dead letter: its text is made only if there is one. */
-class RecordedReading implements LetterSource {
+/**
+ * A reading as the row of a batch, and as the source of its dead letter, whose text is made only if there is one: one object, since what
+ * a batch holds is most of what the collector of garbage moves.
+ */
+class RecordedReading implements LetterSource, IngestRow {
   readonly topic: string;
-  readonly receivedAtMs: number;
   readonly arrivalUs: Micros;
   readonly reading: ReadingInput;
+  key = '';
+  timeUs: Micros = NaN;
+  metrics: ReadonlyMap<string, number> = NO_VALUES;
+  stamped: boolean | undefined = undefined;
+  sensor: Sensor | undefined = undefined;
+  sensorId = 0;
+  spooled = false;
+  previewedBy: IngestRow['previewedBy'] = undefined;
 
   constructor(topic: string, reading: ReadingInput, arrivalUs: Micros) {
     this.topic = topic;
     this.reading = reading;
     this.arrivalUs = arrivalUs;
-    this.receivedAtMs = Math.floor(arrivalUs / 1000);
+  }
+
+  /** What the checks have made of it. */
+  take({ device, timeUs, metrics, stamped }: Reading, sensor: Sensor | undefined): this {
+    this.key = device;
+    this.timeUs = timeUs;
+    this.metrics = metrics;
+    this.stamped = stamped;
+    this.sensor = sensor;
+    if (sensor !== undefined) this.sensorId = sensor.id;
+    return this;
+  }
+
+  get message(): this {
+    return this;
+  }
+
+  get retained(): boolean {
+    return false;
+  }
+
+  get receivedAtMs(): number {
+    return Math.floor(this.arrivalUs / 1000);
   }
 
   get payload(): Uint8Array {
@@ -74,6 +108,7 @@ export class Recorder {
   private readonly plan: AssemblyPlan;
   private readonly kept: Kept;
   private readonly limits: BatchLimits;
+  private readonly storeLimits: BatchLimits;
   private readonly arrivals = new Arrivals();
   private readonly devices = new Map<unknown, string | Fault>();
   private closed = false;
@@ -86,6 +121,7 @@ export class Recorder {
     this.kept = keptBy(planOf(config.policies));
     const { batch } = ingestOptions(config);
     this.limits = { ...batch, maxRows: Math.min(batch.maxRows, MOST_ROWS) };
+    this.storeLimits = { ...this.limits, maxValues: MOST_STORED_VALUES };
   }
 
   /** Rejects with READING_REFUSED where the reading became a dead letter. */
@@ -118,7 +154,7 @@ export class Recorder {
     const add = (reading: ReadingInput): Promise<unknown> | undefined => {
       this.add(writing.batch, reading);
       added += 1;
-      if (isFull(writing.batch, this.limits)) return writing.flush();
+      if (this.isFull(writing.batch)) return writing.flush();
       // The commit under way goes on meanwhile: it has several answers to wait for.
       return added % YIELD_READINGS === 0 ? setImmediate() : undefined;
     };
@@ -192,6 +228,10 @@ export class Recorder {
     this.closed = true;
   }
 
+  private isFull(batch: IngestBatch): boolean {
+    return isFull(batch, this.program.evaluator.evaluates ? this.limits : this.storeLimits);
+  }
+
   private open(): IngestBatch {
     const { clock, deadLetters } = this.program;
     return new IngestBatch(clock.monotonicMs(), deadLetters);
@@ -203,8 +243,7 @@ export class Recorder {
     const decoded = this.check(source);
     if (decoded.kind === 'reject') batch.addDeadLetter(source, decoded.code, decoded.detail);
     else
-      for (const each of decoded.readings)
-        batch.addReading(each, source, source.receivedAtMs, registry.find(each.device));
+      for (const each of decoded.readings) batch.addRow(source.take(each, registry.find(each.device)), each);
   }
 
   /** The checks of a message: name, time, metrics, retention. */

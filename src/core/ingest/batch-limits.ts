@@ -4,6 +4,8 @@ export interface BatchLimits {
   readonly maxBytes: number;
   /** How long the first message of a quiet batch may wait for further ones. */
   readonly lingerMs: number;
+  /** Of all its readings together; default `MOST_VALUES`. */
+  readonly maxValues?: number | undefined;
 }
 
 export interface BatchFill {
@@ -26,12 +28,15 @@ export type FlushDecision = { readonly flush: 'now' } | { readonly flush: 'later
 
 /** Of one transaction, and of one evaluation: each of them may raise an alert, and what becomes of one alert is a thousand bytes for a while. */
 export const MOST_VALUES = 20_000;
+/** Of a transaction whose readings are only stored: to encode them takes a few milliseconds. */
+export const MOST_STORED_VALUES = 50_000;
 
 const NOW: FlushDecision = { flush: 'now' };
 
 /** A batch that takes no more rows: the next message opens another. */
 export function isFull(fill: BatchFill, limits: BatchLimits): boolean {
-  return fill.rows >= limits.maxRows || fill.values >= MOST_VALUES || fill.bytes >= limits.maxBytes;
+  const { maxRows, maxBytes, maxValues = MOST_VALUES } = limits;
+  return fill.rows >= maxRows || fill.values >= maxValues || fill.bytes >= maxBytes;
 }
 
 /**

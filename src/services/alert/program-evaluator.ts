@@ -33,6 +33,10 @@ export class ProgramEvaluator implements AlertEvaluator {
     this.deps = deps;
   }
 
+  get evaluates(): boolean {
+    return this.daemon !== undefined || this.deps.own !== undefined;
+  }
+
   /** Whether a daemon evaluates; looked up again where that is older than two seconds. */
   async seenDaemon(): Promise<DaemonSeen | undefined> {
     const nowMs = this.deps.clock.monotonicMs();

@@ -1,7 +1,7 @@
 import { LeaseLost } from '../../core/alert/cluster/lease-lost.ts';
 import type { AlertNotification } from '../../core/alert/model.ts';
 import { FieldwatchError, codeOf, messageOf } from '../../core/errors.ts';
-import { MOST_VALUES } from '../../core/ingest/batch-limits.ts';
+import { MOST_STORED_VALUES, MOST_VALUES } from '../../core/ingest/batch-limits.ts';
 import { isAvailability } from '../../core/reading.ts';
 import { unlessAborted } from '../../lib/timeout.ts';
 import type { Logger } from '../../ports/metrics.ts';
@@ -18,6 +18,8 @@ export type WriteOutcome = StoreOutcome & { readonly notifications: readonly Ale
 
 /** What the batch writer needs of the alert engine; `AlertManager` implements it. */
 export interface AlertEvaluator {
+  /** False where readings are only stored: no alerts, and nothing handed over. Default true. */
+  readonly evaluates?: boolean | undefined;
   /** Fetches the sensors that the engine has not seen since the start. */
   prepare(rows: readonly ResolvedRow[], signal?: AbortSignal): Promise<void>;
   /** True of a sensor that needs no fetching. */
@@ -102,7 +104,8 @@ export class BatchCommit {
     await this.prepare(batch, options);
     await setLateAside?.(batch);
     while (batch.rowList.length > 0 || batch.deadLetters.length > 0) {
-      const rows = atMost(this.splitter.piece(batch.rowList as ResolvedRow[]), most);
+      const mostValues = alertManager.evaluates === false ? MOST_STORED_VALUES : MOST_VALUES;
+      const rows = atMost(this.splitter.piece(batch.rowList as ResolvedRow[]), most, mostValues);
       const last = rows.length === batch.rowList.length;
       // Evaluated anew after a refused row: a reading that is not stored raises no alert.
       const evaluation = await alertManager.evaluate(rows, true, options.onStep);
@@ -257,9 +260,9 @@ export async function learnSensors(registry: SensorRegistry, alertManager: Alert
 }
 
 /** As many rows as hold this many values, at least one; the array itself if that is all. */
-function atMost(rows: ResolvedRow[], most: number): ResolvedRow[] {
+function atMost(rows: ResolvedRow[], most: number, mostValues: number): ResolvedRow[] {
   let values = 0;
-  const end = rows.findIndex(({ metrics }, at) => at >= most || (values += metrics.size) > MOST_VALUES);
+  const end = rows.findIndex(({ metrics }, at) => at >= most || (values += metrics.size) > mostValues);
   return end === -1 ? rows : rows.slice(0, Math.max(1, end));
 }
 

@@ -104,14 +104,7 @@ export class IngestBatch implements BatchFill {
     receivedAtMs: Millis,
     sensor: Sensor | undefined,
   ): void {
-    const stored = !isAvailability(reading);
-    // It reports whether a sensor is online, and does not register one.
-    if (!stored) this.seekSensor ||= sensor === undefined;
-    else if (sensor === undefined || isIncomplete(sensor, reading, message.retain === true)) {
-      const { device: key, location, gateway } = reading;
-      this.unknown.set(key, { key, location, gateway });
-    }
-    this.rowList.push({
+    const row: IngestRow = {
       key: reading.device,
       timeUs: reading.timeUs,
       receivedAtMs,
@@ -121,11 +114,25 @@ export class IngestBatch implements BatchFill {
       sensor,
       sensorId: sensor === undefined ? 0 : sensor.id,
       retained: message.retain === true,
-      spooled: !stored,
+      spooled: false,
       previewedBy: undefined,
-    });
-    this.values += reading.metrics.size;
-    this.bytes += ROW_BYTES + VALUE_BYTES * Math.max(0, reading.metrics.size - VALUES_OF_A_ROW);
+    };
+    this.addRow(row, reading);
+  }
+
+  /** `of`: what the reading of the row says of its sensor. */
+  addRow(row: IngestRow, of: Pick<Reading, 'location'> & { readonly gateway?: string | undefined }): void {
+    const { key, sensor, metrics } = row;
+    row.spooled = isAvailability(row);
+    // It reports whether a sensor is online, and does not register one.
+    if (row.spooled) this.seekSensor ||= sensor === undefined;
+    else if (sensor === undefined || isIncomplete(sensor, of, row.retained)) {
+      const { location, gateway } = of;
+      this.unknown.set(key, { key, location, gateway });
+    }
+    this.rowList.push(row);
+    this.values += metrics.size;
+    this.bytes += ROW_BYTES + VALUE_BYTES * Math.max(0, metrics.size - VALUES_OF_A_ROW);
   }
 
   addDeadLetter(message: LetterSource, reason: RejectCode | (string & {}), detail: string | undefined): void {

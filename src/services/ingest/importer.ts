@@ -62,6 +62,7 @@ const ATTEMPTS = 8;
 
 /** Imported rows raise no alerts. */
 const WITHOUT_ALERTS: AlertEvaluator = {
+  evaluates: false,
   prepare: () => Promise.resolve(),
   knows: () => true,
   evaluate: () => NOTHING,

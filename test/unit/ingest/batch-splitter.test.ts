@@ -49,7 +49,7 @@ describe('the size of a piece', () => {
 });
 
 /** A writer whose engine raises an alert for every reading; `device` is the topic. */
-async function setup(refuses: (batch: StoreBatch) => boolean) {
+async function setup(refuses: (batch: StoreBatch) => boolean, evaluates?: boolean) {
   const [store, directory, clock, metrics] = [
     new FakeStore(),
     new FakeDirectory(),
@@ -59,6 +59,7 @@ async function setup(refuses: (batch: StoreBatch) => boolean) {
   for (let i = 1; i <= 4; i++) directory.add(`s${i}`);
   const published: AlertNotification[] = [];
   const alertManager = {
+    evaluates,
     prepare: async () => {},
     knows: () => true,
     publishUnpersisted: () => {},
@@ -78,7 +79,7 @@ async function setup(refuses: (batch: StoreBatch) => boolean) {
     { baseMs: 100, capMs: 1000 },
     { registry, alertManager, store, clock, logger: silentLogger, metrics, random: () => 1 },
   );
-  const batch = (rows: number): IngestBatch => {
+  const batch = (rows: number, more: readonly (readonly [string, number])[] = []): IngestBatch => {
     const made = new IngestBatch(0);
     for (let i = 0; i < rows; i++) {
       const device = `s${1 + (i % 4)}`;
@@ -89,7 +90,7 @@ async function setup(refuses: (batch: StoreBatch) => boolean) {
         timeUs: i,
         location: undefined,
         stamped: false,
-        metrics: new Map([['x', i]]),
+        metrics: new Map([['x', i], ...more]),
       };
       made.addReading(reading, from, 0, registry.find(device));
     }
@@ -97,6 +98,19 @@ async function setup(refuses: (batch: StoreBatch) => boolean) {
   };
   return { store, clock, writer, batch, published, metrics };
 }
+
+describe('a batch of many values', () => {
+  const more = Array.from({ length: 99 }, (_, n) => [`m${n}`, n] as const);
+
+  it.each([
+    ['is evaluated and stored in transactions of 20,000', undefined, [200, 200, 200]],
+    ['is stored in transactions of 50,000 where nothing is evaluated', false, [500, 100]],
+  ])('%s', async (_, evaluates, sizes) => {
+    const { store, writer, batch } = await setup(() => false, evaluates);
+    expect(await writer.write(batch(600, more))).toMatchObject({ stored: 600 });
+    expect(store.batches.map(({ readings }) => readings.length)).toEqual(sizes);
+  });
+});
 
 describe('statement 7: a batch beyond the limit of decompressed rows', () => {
   it('is written in pieces that pass, each with the alerts of its readings and of no other', async () => {

@@ -12,7 +12,8 @@ const LINGER_MS = 100;
 function recording({
   rows = 10,
   write = () => Promise.resolve(),
-}: { rows?: number; write?: () => Promise<void> } = {}) {
+  evaluates = true,
+}: { rows?: number; write?: () => Promise<void>; evaluates?: boolean } = {}) {
   const clock = new FakeClock();
   const { config } = loadConfig({
     text: JSON.stringify({ ingest: { batch: { max_rows: rows, linger: `${LINGER_MS}ms` } } }),
@@ -22,6 +23,7 @@ function recording({
   const letters: { reason: string; payload: string }[] = [];
   const program = {
     ...{ config, clock, deadLetters: undefined, registry: { find: () => undefined } },
+    evaluator: { evaluates },
     writer: {
       write: async (batch: IngestBatch) => {
         await write();
@@ -141,6 +143,22 @@ describe('an async source that pauses', () => {
     end();
     expect(await done).toMatchObject({ stored: 9 });
     expect(batches.flat()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+});
+
+describe('the size of a batch', () => {
+  const wide = Array.from({ length: 600 }, (_, n) => ({
+    ...reading(n),
+    metrics: Object.fromEntries(Array.from({ length: 100 }, (__, metric) => [`m${metric}`, metric])),
+  }));
+
+  test.each([
+    ['that is evaluated: 20,000 values', true, [200, 200, 200]],
+    ['that is only stored: 50,000 values', false, [500, 100]],
+  ])('%s', async (_, evaluates, sizes) => {
+    const { recorder, batches } = recording({ rows: 10_000, evaluates });
+    expect(await recorder.many(wide)).toMatchObject({ stored: 600 });
+    expect(batches.map(({ length }) => length)).toEqual(sizes);
   });
 });
 
