@@ -1,5 +1,6 @@
 import { type AlertChange, isAlertChange } from '../core/alert/model.ts';
 import type { Db } from './db.ts';
+import { foundUnder } from './found.ts';
 
 /** What of an alert is in the table of sensors and in its state, and not in its notification. */
 const FACTS = `s.name, s.location, s.type, st.state, st.detail ->> 'deferred' AS "deferredBy", st.detail -> 'ack' AS ack`;
@@ -102,5 +103,8 @@ export async function sensorIds(
   db: Db,
   keys: readonly string[],
 ): Promise<readonly { readonly id: number; readonly key: string }[]> {
-  return (await db.query<{ id: number; key: string }>(sensorIdsSql, [keys])).rows;
+  return foundUnder(
+    keys,
+    async (names) => (await db.query<{ id: number; key: string }>(sensorIdsSql, [names])).rows,
+  );
 }

@@ -2,6 +2,7 @@ import { FieldwatchError } from '../core/errors.ts';
 import { CORE_METRICS } from '../core/reading.ts';
 import { suggest } from '../core/suggest.ts';
 import { type Db, type Selection, selected } from './db.ts';
+import { foundUnder, unlessUnholdable } from './found.ts';
 import { isCore } from './readings.ts';
 
 /** Longer names have no typing mistake that a comparison would find in time. */
@@ -50,8 +51,7 @@ export async function presentKeys(
   const { metric = [] } = names;
   const metrics = typeof metric === 'string' ? [metric] : metric;
   if (keys === null && location === null && metrics.length === 0) return undefined;
-  const { rows } = await db.query<Unknown>(unknownNamesSql, [keys ?? [], location, metrics, subjects]);
-  const [unknown = { sensors: [], location: false, metrics: [] }] = rows;
+  const unknown = await unknownNames(db, { keys: keys ?? [], location, metrics, subjects });
   const former = await formerKeys(db, unknown.sensors);
   for (const key of unknown.sensors) if (!former.has(key)) throw await unknownSensor(db, key);
   if (location !== null && unknown.location)
@@ -72,9 +72,39 @@ export async function presentKeys(
   return keys === null ? undefined : [...new Set(keys.map((key) => former.get(key) ?? key))];
 }
 
+interface Wanted {
+  readonly keys: readonly string[];
+  readonly location: string | null;
+  readonly metrics: readonly string[];
+  readonly subjects: boolean;
+}
+
+const NONE: Unknown = { sensors: [], location: false, metrics: [] };
+
+/** One query; where the database cannot hold one of the names, one a name. */
+async function unknownNames(db: Db, { keys, location, metrics, subjects }: Wanted): Promise<Unknown> {
+  const unknownOf = (own: readonly string[], place: string | null, names: readonly string[]) =>
+    unlessUnholdable(async () => {
+      const { rows } = await db.query<Unknown>(unknownNamesSql, [own, place, names, subjects]);
+      return rows[0] ?? NONE;
+    });
+  const all = await unknownOf(keys, location, metrics);
+  if (all !== undefined) return all;
+  const [unknownKeys, unknownMetrics]: [string[], string[]] = [[], []];
+  for (const key of keys)
+    unknownKeys.push(...((await unknownOf([key], null, [])) ?? { sensors: [key] }).sensors);
+  for (const name of metrics)
+    unknownMetrics.push(...((await unknownOf([], null, [name])) ?? { metrics: [name] }).metrics);
+  const place = location === null ? NONE : await unknownOf([], location, []);
+  return { sensors: unknownKeys, location: place?.location ?? true, metrics: unknownMetrics };
+}
+
 async function formerKeys(db: Db, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
   if (keys.length === 0) return new Map();
-  const { rows } = await db.query<{ former: string; key: string }>(formerSql, [keys]);
+  const rows = await foundUnder(
+    keys,
+    async (names) => (await db.query<{ former: string; key: string }>(formerSql, [names])).rows,
+  );
   return new Map(rows.map(({ former, key }) => [former, key]));
 }
 

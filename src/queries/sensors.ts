@@ -1,4 +1,5 @@
 import { type Db, type Limited, type MetricQuery, selected, type Selection } from './db.ts';
+import { foundUnder } from './found.ts';
 import { samples, sensorsWhere } from './readings.ts';
 
 export const sensorsSql = `
@@ -116,7 +117,11 @@ export interface SensorFactsRow {
 
 /** All registered sensors of a selection: few columns, no limit, no look at readings. */
 export async function sensorFacts(db: Db, query: Selection): Promise<readonly SensorFactsRow[]> {
-  return (await db.query<SensorFactsRow>(sensorFactsSql, selected(query))).rows;
+  const [keys, location] = selected(query);
+  return foundUnder(keys ?? [], async (names) => {
+    const values = [keys === null ? null : names, location];
+    return (await db.query<SensorFactsRow>(sensorFactsSql, values)).rows;
+  });
 }
 
 export const sensorMetricsSql = `
@@ -199,7 +204,10 @@ SELECT s.key FROM sensor_aliases a JOIN sensors s ON s.id = a.sensor_id WHERE a.
 
 /** The key of the sensor that had this one before it was renamed or merged. */
 export async function currentKey(db: Db, formerKey: string): Promise<string | undefined> {
-  return (await db.query<{ key: string }>(currentKeySql, [formerKey])).rows[0]?.key;
+  const [found] = await foundUnder([formerKey], async ([key]) => {
+    return (await db.query<{ key: string }>(currentKeySql, [key])).rows;
+  });
+  return found?.key;
 }
 
 const furtherFactsSql = `

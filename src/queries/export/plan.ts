@@ -17,6 +17,7 @@ import {
   longLayout,
   wideLayout,
 } from './dataset.ts';
+import { foundUnder } from '../found.ts';
 import { EMBEDDED_SLICE, SERVER_SLICE, type SliceSize, type Span, mergeSpans } from './slices.ts';
 
 export interface ExportQuery extends TimeRange {
@@ -162,8 +163,14 @@ async function sensorIds(
 ): Promise<readonly number[] | undefined> {
   if (sensors.length === 0 && location === undefined) return undefined;
   const keys = sensors.length === 0 ? null : sensors;
-  const { rows } = await db.query<{ id: number; key: string }>(sensorsByNameSql, [keys, null]);
-  const aliases = keys === null ? [] : (await db.query<{ key: string }>(aliasesSql, [keys])).rows;
+  const byKeys = (own: readonly string[] | null, place: string | null) => async () =>
+    (await db.query<{ id: number; key: string }>(sensorsByNameSql, [own, place])).rows;
+  const rows =
+    keys === null ? await byKeys(null, null)() : await foundUnder(keys, (names) => byKeys(names, null)());
+  const aliases =
+    keys === null
+      ? []
+      : await foundUnder(keys, async (names) => (await db.query<{ key: string }>(aliasesSql, [names])).rows);
   const found = new Set([...rows, ...aliases].map(({ key }) => key));
   const unknown = sensors.find((key) => !found.has(key));
   if (unknown !== undefined)
@@ -171,7 +178,7 @@ async function sensorIds(
       `no sensor is registered under the key ${JSON.stringify(unknown)}${hint(unknown, await list(db, allKeysSql))}`,
     );
   if (location === undefined) return rows.map(({ id }) => id);
-  const placed = (await db.query<{ id: number }>(sensorsByNameSql, [keys, location])).rows;
+  const placed = await foundUnder([location], byKeys(keys, location));
   const known = placed.length > 0 ? [] : await list(db, locationsSql);
   if (placed.length === 0 && !known.includes(location))
     throw notThere(`no sensor has the location ${JSON.stringify(location)}${hint(location, known)}`);

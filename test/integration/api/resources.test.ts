@@ -361,15 +361,21 @@ describe('sensors', () => {
   });
 
   test.each([
-    '/sensors/a%00b',
-    '/sensors/a%00b/readings',
-    '/alerts?sensor=%00',
-    '/dead-letters?topic=%00',
-    '/analysis/describe?sensor=%00',
-    '/app-metrics?name=%00',
-  ])('what no database can hold is a fault of the request: %s', async (path) => {
-    expect(await problem(path)).toMatchObject({ status: 400, code: 'API_BAD_REQUEST' });
+    ['/sensors/a%00b', 'SENSOR_UNKNOWN'],
+    ['/sensors/a%00b/readings', 'SENSOR_UNKNOWN'],
+    ['/analysis/describe?sensor=freezer&sensor=%00', 'SENSOR_UNKNOWN'],
+    ['/analysis/describe?location=%00', 'LOCATION_UNKNOWN'],
+    ['/analysis/describe?metric=%00', 'METRIC_UNKNOWN'],
+  ])('a name that no database can hold is an unknown one: %s', async (path, code) => {
+    expect(await problem(path)).toMatchObject({ status: 404, code });
   });
+
+  test.each(['/alerts?sensor=%00', '/dead-letters?topic=%00', '/app-metrics?name=%00'])(
+    'what no database can hold is a fault of the request: %s',
+    async (path) => {
+      expect(await problem(path)).toMatchObject({ status: 400, code: 'API_BAD_REQUEST' });
+    },
+  );
 });
 
 describe('readings', () => {

@@ -23,6 +23,7 @@ import {
   recentSql as recent,
 } from '../../../src/queries/readings.ts';
 import { locationsSql as locations, sensorsSql as sensors } from '../../../src/queries/sensors.ts';
+import { hourlyTrendsSql as hourlyTrends } from '../../../src/queries/trends.ts';
 import { readingsInOrderSql as readingsInOrder } from '../../../src/queries/readings-in-order.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 
@@ -105,6 +106,7 @@ test.each<[string, string, unknown[]]>([
   ['recent metric, narrow', recentMetric, metric('co2', 100)],
   ['latest metric', latestMetric, ['co2', FROM, null, null, 100]],
   ['hourly', hourly, metric('temperature', 100)],
+  ['hourly trends', hourlyTrends, [1, FROM, TO, null]],
   ['daily', daily, metric('temperature', 100)],
   ['gapfill', gapfillSql(TEN), metric('temperature', '10 minutes', 'UTC', 100)],
   ['resample', resampleSql(DAY, 'median', 'linear'), metric('co2', '1 day', 'Europe/Berlin', 100)],
