@@ -12,6 +12,7 @@ import type { Db, Selection, TimeRange } from '../queries/db.ts';
 import { FILLS, METHODS, resample } from '../queries/gapfill.ts';
 import { type Names, presentKeys } from '../queries/names.ts';
 import type { Analyze, AnalyzeBuckets, AnalyzeRange } from './analyze-types.ts';
+import { checkArgument } from './arguments.ts';
 import { checkOneOf } from './one-of.ts';
 import { timeOf } from './time.ts';
 
@@ -27,7 +28,7 @@ export function analyzeWith(db: Db, nowMs: () => Millis): Analyze {
     const keys = await presentKeys(db, { sensor, location, metric });
     return { from: start, to: end, sensor: keys, location };
   };
-  return {
+  const analyses: Analyze = {
     describe: async ({ metrics, bySensor, ...range }) => {
       const rows = await describe(db, { ...(await chosen(range, metrics)), metrics, bySensor });
       return rows.map((row) => ({
@@ -81,6 +82,23 @@ export function analyzeWith(db: Db, nowMs: () => Millis): Analyze {
       return outliers(db, { ...(await chosen(range, metric)), ...query });
     },
   };
+  return {
+    describe: async (input) => analyses.describe(checked('describe', input)),
+    correlate: async (input) => analyses.correlate(checked('correlate', input)),
+    pattern: async (input) => analyses.pattern(checked('pattern', input, 'analysisOfMetric')),
+    missing: async (input) => analyses.missing(checked('missing', input)),
+    resample: async (input) => analyses.resample(checked('resample', input, 'analysisOfMetric')),
+    outliers: async (input) => analyses.outliers(checked('outliers', input, 'analysisOfMetric')),
+  };
+}
+
+function checked<Input>(
+  call: string,
+  input: Input,
+  shape: 'analysis' | 'analysisOfMetric' = 'analysis',
+): Input {
+  checkArgument(`analyze.${call}`, 'input', input, shape);
+  return input;
 }
 
 function bucketsOf({ bucket = '1h', timeZone }: AnalyzeBuckets): {

@@ -6,6 +6,7 @@ import { App } from '../app.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import { eventOf } from './alert-feed.ts';
+import { checkArgument } from './arguments.ts';
 import type { Daemon, DaemonConfig, DaemonOptions, DaemonStatus } from './daemon-types.ts';
 import { loggerOf } from './logger.ts';
 
@@ -33,6 +34,8 @@ export async function startDaemon(
   config: DaemonConfig | string,
   options: DaemonOptions = {},
 ): Promise<Daemon> {
+  checkArgument('startDaemon', 'config', config, 'daemonConfig');
+  checkArgument('startDaemon', 'options', options, 'daemonOptions');
   const { logger: target, onAlert } = options;
   const logger = target === undefined ? silentLogger : loggerOf(target);
   const read = configOf(config);
@@ -83,6 +86,7 @@ class RunningDaemon implements Daemon {
   }
 
   async reload(config: DaemonConfig | string): Promise<Awaited<ReturnType<Daemon['reload']>>> {
+    checkArgument('reload', 'config', config, 'daemonConfig');
     return this.app.reload(configOf(config));
   }
 

@@ -5,6 +5,7 @@ import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { rejectPayload } from '../core/ingest/codec/codec.ts';
 import { addCodec } from '../core/ingest/codec/index.ts';
 import { plainDocument, treeFault, treeLimits } from '../core/ingest/codec/tree.ts';
+import { checkArgument } from './arguments.ts';
 import type { CodecInput, DecodedMessage, MessageInput, RouteInput } from './pure-types.ts';
 import { timeOf } from './time.ts';
 
@@ -28,6 +29,8 @@ let defaults: Config | undefined;
  * ```
  */
 export function decode(route: RouteInput, message: MessageInput): DecodedMessage {
+  checkArgument('decode', 'route', route, 'route');
+  checkArgument('decode', 'message', message, 'message');
   const { topic, payload, retain = false, contentType, receivedAt = Date.now() } = message;
   defaults ??= loadConfig({ text: '{}', env: {} }).config;
   const at = timeOf(receivedAt, 'receivedAt');
@@ -76,7 +79,9 @@ const NAME = /^[a-z][a-z0-9_-]{0,63}$/;
  * console.log(readings[0]?.metrics); // { temperature: 21.5 }
  * ```
  */
-export function registerCodec({ name, summary, decode: read }: CodecInput): void {
+export function registerCodec(codec: CodecInput): void {
+  checkArgument('registerCodec', 'codec', codec, 'codec');
+  const { name, summary, decode: read } = codec;
   const isNew =
     NAME.test(name) &&
     addCodec({

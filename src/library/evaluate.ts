@@ -2,6 +2,7 @@ import { type ScenarioEvent, runScenario } from '../core/alert/analysis/scenario
 import { countKey } from '../core/alert/rules/config.ts';
 import { RuleSet } from '../core/alert/rules/rule-set.ts';
 import { alertId } from '../services/alert/alert-id.ts';
+import { checkArgument } from './arguments.ts';
 import type { EvaluateOptions, EvaluatedAlert, EvaluatedReading } from './pure-types.ts';
 import type { AlertRules } from './rules.ts';
 import { alertsOf } from './settings.ts';
@@ -29,9 +30,18 @@ import { timeOf } from './time.ts';
 export function evaluate(
   rules: AlertRules,
   readings: Iterable<EvaluatedReading>,
-  { sensors = [], until }: EvaluateOptions = {},
+  options: EvaluateOptions = {},
 ): readonly EvaluatedAlert[] {
-  const events = [...readings].map(eventOf);
+  checkArgument('evaluate', 'rules', rules, 'rules');
+  const given: unknown = readings;
+  const list = isIterable(given) ? [...given] : given;
+  checkArgument('evaluate', 'readings', list, 'evaluated');
+  checkArgument('evaluate', 'options', options, 'evaluateOptions');
+  const { sensors = [], until } = options;
+  const events = (list as readonly EvaluatedReading[]).map((reading, index) => {
+    if (!isReading(reading)) checkArgument('evaluate', `readings.${index}`, reading, 'evaluatedReading');
+    return eventOf(reading);
+  });
   const facts = new Map(sensors.map((sensor) => [sensor.sensor, sensor]));
   const ruleSet = new RuleSet(alertsOf(rules));
   const counts = (ruleSet.config.counts ?? []).map(({ name }) => countKey(name));
@@ -60,6 +70,15 @@ export function evaluate(
     peakValue: row.peakValue ?? null,
   }));
 }
+
+const isReading = (given: EvaluatedReading | null): boolean =>
+  typeof given === 'object' &&
+  typeof given?.sensor === 'string' &&
+  typeof given.metrics === 'object' &&
+  given.metrics !== null;
+
+const isIterable = (given: unknown): given is Iterable<unknown> =>
+  typeof given === 'object' && given !== null && Symbol.iterator in given;
 
 const dateOf = (timeUs: number): Date => new Date(Math.floor(timeUs / 1000));
 

@@ -14,6 +14,7 @@ import { exportFrames } from '../queries/export/read.ts';
 import { Importer } from '../services/ingest/importer.ts';
 import { OutageMonitor } from '../services/ingest/outage-monitor.ts';
 import { createMetrics } from '../adapters/http/metrics.ts';
+import { checkArgument } from './arguments.ts';
 import type { LoadFrameInput, SaveFrameOptions, SaveFrameOutcome } from './frame-types.ts';
 import type { Monitor } from './monitor-types.ts';
 import { checkOneOf } from './one-of.ts';
@@ -44,6 +45,7 @@ const LAST = new Date('2255-01-01');
  */
 export async function loadFrame(monitor: Monitor, input: LoadFrameInput = {}): Promise<Table> {
   const { config, database } = programOf(monitor);
+  checkArgument('loadFrame', 'input', input, 'loadFrame');
   const { dataset = 'readings', shape, from, to, sensor = [], location, metrics } = input;
   checkOneOf('dataset', dataset, DATASETS, 'FRAME_INVALID');
   if (shape !== undefined) checkOneOf('shape', shape, SHAPES, 'FRAME_INVALID');
@@ -78,6 +80,7 @@ export async function saveFrame(
   table: Pick<Table, 'batches'> | Uint8Array,
   options: SaveFrameOptions = {},
 ): Promise<SaveFrameOutcome> {
+  checkArgument('saveFrame', 'options', options, 'saveFrame');
   const { map = {}, ignore = [], sensor, onProgress = () => undefined } = options;
   const { config, store, registry, deadLetters, clock, logger } = programOf(monitor);
   const { max_past: maxPast, max_future: maxFuture } = config.time_window;

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { silentLogger } from '../adapters/log/logger.ts';
 import { TimescaleAppMetricsStore } from '../adapters/timescale/app-metrics-store.ts';
 import { readerOf } from '../adapters/timescale/pool.ts';
@@ -16,11 +17,12 @@ import { readingsInOrder } from '../queries/readings-in-order.ts';
 import { listSensors, sensorFacts } from '../queries/sensors.ts';
 import { METRICS, READINGS } from '../queries/export/dataset.ts';
 import { spansOf } from '../queries/export/plan.ts';
-import { hourlyStatistics } from '../queries/statistics.ts';
 import { alertCounts, metricFigures } from '../queries/summary.ts';
+import { hourlyTrends } from '../queries/trends.ts';
 import { AlertFeed } from './alert-feed.ts';
 import { analyzeWith } from './analyze.ts';
 import type { Analyze } from './analyze-types.ts';
+import { checkArgument } from './arguments.ts';
 import type {
   AlertEvent,
   AlertSubscription,
@@ -42,12 +44,13 @@ import type {
 } from './monitor-types.ts';
 import type { TimeInput } from './time-types.ts';
 import { loggerOf } from './logger.ts';
+import { checkOneOf } from './one-of.ts';
 import { forgetProgram, rememberProgram } from './programs.ts';
 import { Recorder, isClosed } from './recorder.ts';
 import type { AlertRule, AlertRules } from './rules.ts';
 import { registerSensors, sensorNamed } from './sensors.ts';
 import { alertsOf, monitorConfig, nameOf, withThresholds } from './settings.ts';
-import { lastHours, timeOf } from './time.ts';
+import { theLast, timeOf } from './time.ts';
 
 const RETRY_FOR_MS = 30_000;
 const HOURS_OF_DAY = 24;
@@ -76,6 +79,7 @@ const MOST_APP_METRICS = 1000;
  * ```
  */
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
+  checkArgument('openMonitor', 'options', options, 'options');
   const config = monitorConfig(options);
   const { alerts, retryForMs = RETRY_FOR_MS, logger } = options;
   const program = await openProgram(config, {
@@ -124,6 +128,7 @@ class DatabaseMonitor implements Monitor {
     given: SensorInput | readonly SensorInput[],
   ): Promise<SensorInfo | readonly SensorInfo[]> {
     this.checkOpen();
+    checkArgument('registerSensor', 'sensor', given, 'sensor');
     const isOne = !isList(given);
     const infos = await registerSensors(this.program, this.db, isOne ? [given] : given);
     // Rules may select by what has changed.
@@ -144,6 +149,8 @@ class DatabaseMonitor implements Monitor {
 
   async setThresholds(sensor: string, thresholds: Readonly<Record<string, AlertRule>>): Promise<void> {
     this.checkOpen();
+    checkArgument('setThresholds', 'sensor', sensor, 'key');
+    checkArgument('setThresholds', 'thresholds', thresholds, 'thresholds');
     if (this.rules === undefined)
       throw new FieldwatchError('this monitor has no rules: it was opened without alerts', {
         code: 'MONITOR_NO_RULES',
@@ -154,7 +161,8 @@ class DatabaseMonitor implements Monitor {
   }
 
   async summary(key: string, hours = HOURS_OF_DAY): Promise<SensorSummary> {
-    const range = lastHours(hours, this.program.clock.nowMs());
+    checkArgument('summary', 'sensor', key, 'key');
+    const range = theLast(hours, 'hours', this.program.clock.nowMs());
     const { id: sensorId, key: sensor } = await sensorNamed(this.db, key);
     const [row] = await listSensors(this.db, { since: range.to, sensor, limit: 1 });
     const figures = await metricFigures(this.db, { ...range, sensorId });
@@ -169,30 +177,23 @@ class DatabaseMonitor implements Monitor {
   async hourlyTrends(
     key: string,
     days = 7,
-    { metrics }: { readonly metrics?: readonly string[] } = {},
+    options: { readonly metrics?: readonly string[] } = {},
   ): Promise<readonly HourlyTrend[]> {
-    const range = lastHours(days * HOURS_OF_DAY, this.program.clock.nowMs());
-    const { id: sensorId, key: sensor } = await sensorNamed(this.db, key);
-    const names =
-      metrics ?? (await metricFigures(this.db, { ...range, sensorId })).map(({ metric }) => metric);
-    const trends: HourlyTrend[] = [];
-    for (const metric of names)
-      for (const { bucket: hour, avg, min, max, count } of await hourlyStatistics(this.db, {
-        ...range,
-        ...{ sensor, metric },
-      }))
-        trends.push({ hour, metric, avg, min, max, count });
-    return trends.sort((a, b) => a.hour.getTime() - b.hour.getTime());
+    checkArgument('hourlyTrends', 'sensor', key, 'key');
+    checkArgument('hourlyTrends', 'options', options, 'trends');
+    const { metrics } = options;
+    const range = theLast(days, 'days', this.program.clock.nowMs());
+    const { id: sensorId } = await sensorNamed(this.db, key);
+    await presentKeys(this.db, { metric: metrics });
+    return hourlyTrends(this.db, { ...range, sensorId, metrics });
   }
 
-  async recentAlerts({
-    sensor,
-    hours = HOURS_OF_DAY,
-    limit = MOST_ALERTS,
-  }: { readonly sensor?: string; readonly hours?: number; readonly limit?: number } = {}): Promise<
-    readonly RecentAlert[]
-  > {
-    const range = lastHours(hours, this.program.clock.nowMs());
+  async recentAlerts(
+    query: { readonly sensor?: string; readonly hours?: number; readonly limit?: number } = {},
+  ): Promise<readonly RecentAlert[]> {
+    checkArgument('recentAlerts', 'query', query, 'recentAlerts');
+    const { sensor, hours = HOURS_OF_DAY, limit = MOST_ALERTS } = query;
+    const range = theLast(hours, 'hours', this.program.clock.nowMs());
     const key = sensor === undefined ? undefined : (await sensorNamed(this.db, sensor)).key;
     const rows = await listEpisodes(this.db, { state: 'all', range: () => range, sensor: key, limit });
     return rows.map((row) => ({
@@ -203,7 +204,9 @@ class DatabaseMonitor implements Monitor {
     }));
   }
 
-  async latest({ sensor }: { readonly sensor?: string } = {}): Promise<readonly LatestValue[]> {
+  async latest(query: { readonly sensor?: string } = {}): Promise<readonly LatestValue[]> {
+    checkArgument('latest', 'query', query, 'latest');
+    const { sensor } = query;
     const nowMs = this.program.clock.nowMs();
     const key = sensor === undefined ? undefined : (await sensorNamed(this.db, sensor)).key;
     const sensors = await listSensors(this.db, { since: new Date(0), sensor: key });
@@ -216,14 +219,9 @@ class DatabaseMonitor implements Monitor {
     );
   }
 
-  async use({
-    sensor,
-    metric,
-    from,
-    to,
-    bucket: width = '1d',
-    zone = 'UTC',
-  }: Parameters<Monitor['use']>[0]): Promise<readonly CounterUse[]> {
+  async use(query: Parameters<Monitor['use']>[0]): Promise<readonly CounterUse[]> {
+    checkArgument('use', 'query', query, 'use');
+    const { sensor, metric, from, to, bucket: width = '1d', zone = 'UTC' } = query;
     const bucket = parseBucket(width);
     if (bucket === undefined || !isZone(zone))
       throw new FieldwatchError(
@@ -243,14 +241,15 @@ class DatabaseMonitor implements Monitor {
     tags: Readonly<Record<string, string | number>> = {},
   ): Promise<void> {
     this.checkOpen();
+    checkArgument('recordMetric', 'tags', tags, 'tags');
     if (!Number.isFinite(value))
-      throw new FieldwatchError(`recordMetric: ${value} is no number to store`, {
+      throw new FieldwatchError(`recordMetric: ${String(value)} is no number to store`, {
         code: 'METRIC_VALUE_INVALID',
         kind: 'data',
       });
     for (const [what, text] of Object.entries({ host, name }))
       if (typeof readDevice(text) !== 'string')
-        throw new FieldwatchError(`recordMetric: ${what} cannot be ${JSON.stringify(text).slice(0, 80)}`, {
+        throw new FieldwatchError(`recordMetric: ${what} cannot be ${inspect(text).slice(0, 80)}`, {
           code: 'METRIC_NAME_INVALID',
           kind: 'data',
           remedy: 'it is text of 1 to 256 bytes without control characters',
@@ -260,14 +259,9 @@ class DatabaseMonitor implements Monitor {
     await figures.write(this.program.clock.nowMs(), [{ name, value, labels }], host);
   }
 
-  async appMetrics({
-    name,
-    host,
-    tags,
-    from,
-    to,
-    limit = MOST_APP_METRICS,
-  }: Parameters<Monitor['appMetrics']>[0] = {}): Promise<readonly StoredAppMetric[]> {
+  async appMetrics(query: Parameters<Monitor['appMetrics']>[0] = {}): Promise<readonly StoredAppMetric[]> {
+    checkArgument('appMetrics', 'query', query, 'appMetrics');
+    const { name, host, tags, from, to, limit = MOST_APP_METRICS } = query;
     const range = this.rangeOf(from ?? this.program.clock.nowMs() - HOURS_OF_DAY * 3_600_000, to);
     const metrics = name === undefined ? undefined : [name];
     return appMetrics(this.db, { ...range, metrics, host, tags, limit });
@@ -280,15 +274,13 @@ class DatabaseMonitor implements Monitor {
     };
   }
 
-  async *readings({
-    sensor,
-    from,
-    to,
-  }: {
+  async *readings(query: {
     readonly sensor?: string;
     readonly from: TimeInput;
     readonly to?: TimeInput;
   }): AsyncGenerator<StoredReading> {
+    checkArgument('readings', 'query', query, 'readings');
+    const { sensor, from, to } = query;
     const range = this.rangeOf(from, to);
     const only = sensor === undefined ? undefined : await sensorNamed(this.db, sensor);
     const keys = new Map<number, string>();
@@ -310,8 +302,10 @@ class DatabaseMonitor implements Monitor {
     }
   }
 
-  on(_event: 'alert', listener: (alert: AlertEvent) => void): AlertSubscription {
+  on(event: 'alert', listener: (alert: AlertEvent) => void): AlertSubscription {
     this.checkOpen();
+    checkOneOf('event', event, ['alert'], 'ARGUMENT_INVALID');
+    checkArgument('on', 'listener', listener, 'listener');
     return this.feed.subscribe(listener);
   }
 

@@ -1,4 +1,5 @@
 import { loadConfig } from '../config/load.ts';
+import { checkArgument } from './arguments.ts';
 import type { DaemonConfig } from './daemon-types.ts';
 
 /**
@@ -16,6 +17,7 @@ import type { DaemonConfig } from './daemon-types.ts';
  * ```
  */
 export function parseConfig(yaml: string): DaemonConfig {
+  checkArgument('parseConfig', 'yaml', yaml, 'yaml');
   const { config } = loadConfig({ text: yaml, env: {}, readFile: refuseFile, hostname: 'localhost' });
   return config as unknown as DaemonConfig;
 }

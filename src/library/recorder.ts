@@ -19,10 +19,12 @@ import { ingestOptions } from '../app/options.ts';
 import type { Sensor } from '../ports/sensors.ts';
 import type { Timer } from '../ports/time.ts';
 import { msOf } from './time.ts';
+import { checkArgument } from './arguments.ts';
 import type { ReadingInput, RecordOptions, RecordOutcome } from './monitor-types.ts';
 
 const NOTHING: RecordOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0, deadLettered: 0 };
 const NO_VALUES: ReadonlyMap<string, number> = new Map();
+const FORM = '{ sensor: string, metrics: { name: finite number, … }, time?, location? }';
 const NO_TIME = { fault: 'bad_time' } as const;
 /** Readings between two looks at the connection. */
 const YIELD_READINGS = 500;
@@ -142,9 +144,11 @@ export class Recorder {
    */
   async many(
     readings: Iterable<ReadingInput> | AsyncIterable<ReadingInput>,
-    { onProgress, signal }: RecordOptions = {},
+    options: RecordOptions = {},
   ): Promise<RecordOutcome> {
     if (this.closed) throw isClosed();
+    checkArgument('recordBatch', 'options', options, 'recordOptions');
+    const { onProgress, signal } = options;
     const writing = new BatchesInTurn(
       () => this.open(),
       (batch) => this.write(batch),
@@ -259,7 +263,7 @@ export class Recorder {
   private checkParts(source: RecordedReading): Decoded {
     const { reading, arrivalUs } = source;
     if (typeof reading !== 'object' || reading === null)
-      return reject('parse_error', 'a reading is an object');
+      return reject('parse_error', `expected ${FORM}, received ${inspected(reading).slice(0, 80)}`);
     const { sensor, time, metrics, location } = reading;
     const timeUs = time === undefined || time === null ? undefined : Math.round(msOf(time) * 1000);
     if (Number.isNaN(timeUs)) return reject(NO_TIME.fault, inspected(time));
@@ -282,7 +286,10 @@ export class Recorder {
       metrics:
         typeof metrics === 'object' && metrics !== null && !Array.isArray(metrics) ? metrics : NO_RECORD,
     };
-    return keepYoung(assemble(this.plan, draft, context), source, this.kept);
+    const decoded = keepYoung(assemble(this.plan, draft, context), source, this.kept);
+    return decoded.kind === 'reject' && decoded.detail === undefined && decoded.code === 'no_metrics'
+      ? reject(decoded.code, `expected ${FORM}`)
+      : decoded;
   }
 
   /** Checked once: programs record the same sensors again and again. */

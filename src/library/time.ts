@@ -1,8 +1,8 @@
 import { FieldwatchError } from '../core/errors.ts';
 import type { TimeInput } from './time-types.ts';
 
-const HOUR_MS = 3_600_000;
-const LONGEST_H = 24 * 366 * 20;
+const UNIT_MS = { hours: 3_600_000, days: 86_400_000 } as const;
+const LONGEST_MS = 20 * 366 * UNIT_MS.days;
 
 /** Milliseconds since the epoch; NaN for what is no time. */
 export function msOf(time: TimeInput): number {
@@ -28,13 +28,18 @@ export function timeOf(time: TimeInput, what: string): Date {
 const printed = (time: unknown): string =>
   typeof time === 'object' && time !== null ? 'an object' : String(time);
 
-/** The last hours. @throws FieldwatchError TIME_INVALID */
-export function lastHours(hours: number, nowMs: number): { readonly from: Date; readonly to: Date } {
-  if (!(hours > 0 && hours <= LONGEST_H))
-    throw new FieldwatchError(`${hours} hours: expected a number above 0, of 20 years at most`, {
+/** The last hours or days. @throws FieldwatchError TIME_INVALID */
+export function theLast(
+  count: number,
+  unit: keyof typeof UNIT_MS,
+  nowMs: number,
+): { readonly from: Date; readonly to: Date } {
+  const ms = typeof count === 'number' ? count * UNIT_MS[unit] : NaN;
+  if (!(ms > 0 && ms <= LONGEST_MS))
+    throw new FieldwatchError(`${unit}: ${printed(count)}; expected a number above 0, of 20 years at most`, {
       code: 'TIME_INVALID',
       kind: 'data',
     });
   // A reading of this moment is in it.
-  return { from: new Date(nowMs - hours * HOUR_MS), to: new Date(nowMs + 1) };
+  return { from: new Date(nowMs - ms), to: new Date(nowMs + 1) };
 }

@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { inspect } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import pg from 'pg';
 import {
   type AlertEvent,
@@ -8,7 +9,7 @@ import {
   openMonitor,
   startDaemon,
 } from '../../../src/index.ts';
-import { loadFrame } from '../../../src/frame.ts';
+import { loadFrame, saveFrame } from '../../../src/frame.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 import { eventually as holdsEventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -149,6 +150,12 @@ describe('a program alone', () => {
       trends.filter(({ metric }) => metric === 'temperature').reduce((n, each) => n + each.count, 0),
     ).toBe(2);
     expect(new Set(trends.map(({ metric }) => metric))).toEqual(new Set(['temperature', 'humidity', 'co2']));
+    const figures = (metric: string) =>
+      trends
+        .filter((each) => each.metric === metric)
+        .map(({ avg, min, max, count }) => [avg, min, max, count]);
+    expect(figures('co2')).toEqual([[600, 600, 600, 1]]);
+    expect(figures('humidity')).toEqual([[70, 70, 70, 1]]);
     expect(await monitor.recentAlerts({ sensor: 'cellar', hours: 1 })).toEqual([
       expect.objectContaining({ alertType: 'temperature_high', value: 31, threshold: 30, state: 'firing' }),
     ]);
@@ -376,6 +383,209 @@ describe('several programs', () => {
       expect(await rows('SELECT id FROM alert_handover')).toEqual([]);
     });
   });
+});
+
+async function firstOf<Item>(items: AsyncIterable<Item>): Promise<Item | undefined> {
+  for await (const item of items) return item;
+  return undefined;
+}
+
+describe('hourly trends', () => {
+  const HOUR_MS = 3_600_000;
+  const hour = (ago: number) => new Date((Math.floor(Date.now() / HOUR_MS) - ago) * HOUR_MS);
+
+  test('of the aggregates and of the readings since, each metric in one query of them', async () => {
+    const monitor = await open();
+    const at = (ago: number, minute: number) => new Date(hour(ago).getTime() + minute * 60_000);
+    for (const [ago, value] of [
+      [30, 10],
+      [29, 20],
+      [2, 40],
+    ] as const)
+      await monitor.recordBatch([
+        { sensor: 'mill', time: at(ago, 1), metrics: { temperature: value, rssi: -value, co2: value * 10 } },
+        { sensor: 'mill', time: at(ago, 2), metrics: { temperature: value + 2, co2: value * 10 + 20 } },
+      ]);
+    for (const view of ['sensor_hourly_agg', 'sensor_metrics_hourly_agg'])
+      await client.query(`CALL refresh_continuous_aggregate('${view}', $1::timestamptz, $2::timestamptz)`, [
+        hour(31),
+        hour(28),
+      ]);
+    const query = jest.spyOn(pg.Client.prototype, 'query');
+    const trends = await monitor.hourlyTrends('mill', 7);
+    const texts = query.mock.calls.map(([given]) => inspect(given));
+    query.mockRestore();
+    expect(texts.filter((text) => /sensor_(readings|metrics|hourly_agg)/.test(text))).toHaveLength(1);
+    expect(
+      trends.map(({ hour: bucket, metric, avg, min, max, count }) => [bucket, metric, avg, min, max, count]),
+    ).toEqual(
+      [
+        [30, 10, -10, 100],
+        [29, 20, -20, 200],
+        [2, 40, -40, 400],
+      ].flatMap(([ago = 0, temperature = 0, rssi = 0, co2 = 0]) => [
+        [hour(ago), 'co2', co2 + 10, co2, co2 + 20, 2],
+        // The aggregate keeps no extremes of rssi.
+        [hour(ago), 'rssi', rssi, ...(ago === 2 ? [rssi, rssi] : [null, null]), 1],
+        [hour(ago), 'temperature', temperature + 1, temperature, temperature + 2, 2],
+      ]),
+    );
+    expect((await monitor.hourlyTrends('mill', 7, { metrics: ['rssi'] })).map(({ avg }) => avg)).toEqual([
+      -10, -20, -40,
+    ]);
+    await expect(monitor.hourlyTrends('mill', 7, { metrics: ['rsi'] })).rejects.toMatchObject({
+      ...{ code: 'METRIC_UNKNOWN', remedy: 'Did you mean "rssi"?' },
+    });
+  });
+});
+
+/** An argument that the types do not admit. */
+const wrong = (given?: unknown) => given as never;
+
+describe('arguments of programs without types', () => {
+  const cases: [string, (monitor: Monitor) => unknown, RegExp][] = [
+    ['registerSensor()', (m) => m.registerSensor(wrong()), /^registerSensor: sensor: /],
+    ['registerSensor(null)', (m) => m.registerSensor(wrong(null)), /^registerSensor: sensor: /],
+    ['registerSensor([null])', (m) => m.registerSensor([wrong(null)]), /^registerSensor: sensor/],
+    [
+      'registerSensor, tags',
+      (m) => m.registerSensor({ sensor: 'a', tags: wrong('b') }),
+      /^registerSensor: sensor/,
+    ],
+    [
+      'registerSensor, a zero character',
+      (m) => m.registerSensor({ sensor: 'a', name: '\0' }),
+      /^registerSensor: sensor/,
+    ],
+    ['setThresholds()', (m) => m.setThresholds(wrong(), wrong()), /^setThresholds: sensor: expected string/],
+    [
+      'setThresholds(key)',
+      (m) => m.setThresholds('a', wrong()),
+      /^setThresholds: thresholds: expected object/,
+    ],
+    ['summary()', (m) => m.summary(wrong()), /^summary: sensor: expected string, received undefined/],
+    [
+      'summary(object)',
+      (m) => m.summary(wrong({ sensor: 'a' })),
+      /^summary: sensor: expected string, received object/,
+    ],
+    ['hourlyTrends()', (m) => m.hourlyTrends(wrong()), /^hourlyTrends: sensor: expected string/],
+    [
+      'hourlyTrends, null',
+      (m) => m.hourlyTrends('a', 7, wrong(null)),
+      /^hourlyTrends: options: expected object/,
+    ],
+    [
+      'hourlyTrends, metrics',
+      (m) => m.hourlyTrends('a', 7, { metrics: wrong('co2') }),
+      /options\.metrics: expected array/,
+    ],
+    ['recentAlerts(null)', (m) => m.recentAlerts(wrong(null)), /^recentAlerts: query: expected object/],
+    ['recentAlerts, sensor', (m) => m.recentAlerts({ sensor: wrong(5) }), /query\.sensor: expected string/],
+    ['recentAlerts, limit', (m) => m.recentAlerts({ limit: -1 }), /query\.limit: /],
+    ['latest(null)', (m) => m.latest(wrong(null)), /^latest: query: expected object/],
+    ['readings()', (m) => firstOf(m.readings(wrong())), /^readings: query: expected object/],
+    ['use()', (m) => m.use(wrong()), /^use: query: expected object/],
+    ['use, no metric', (m) => m.use(wrong({ from: 0 })), /query\.metric: expected string/],
+    [
+      'recordMetric, tags',
+      (m) => m.recordMetric('h', 'n', 1, wrong(null)),
+      /^recordMetric: tags: expected object/,
+    ],
+    ['appMetrics(null)', (m) => m.appMetrics(wrong(null)), /^appMetrics: query: expected object/],
+    ['recordBatch, options', (m) => m.recordBatch([], wrong(null)), /^recordBatch: options: expected object/],
+    [
+      'on, event',
+      async (m) => m.on(wrong('alerts'), () => undefined),
+      /^event: "alerts" is not one of its values/,
+    ],
+    ['on, listener', async (m) => m.on('alert', wrong()), /^on: listener: expected a function/],
+    ['analyze.describe()', (m) => m.analyze.describe(wrong()), /^analyze\.describe: input: expected object/],
+    [
+      'analyze.pattern, no metric',
+      (m) => m.analyze.pattern(wrong({ from: 0 })),
+      /input\.metric: expected string/,
+    ],
+    [
+      'analyze.outliers, sensor',
+      (m) => m.analyze.outliers({ from: 0, metric: 'a', sensor: wrong(5) }),
+      /input\.sensor: expected a string/,
+    ],
+    ['loadFrame(monitor, null)', (m) => loadFrame(m, wrong(null)), /^loadFrame: input: expected object/],
+    ['loadFrame, metrics', (m) => loadFrame(m, { metrics: wrong('co2') }), /input\.metrics: expected array/],
+    [
+      'saveFrame, options',
+      (m) => saveFrame(m, new Uint8Array(), wrong(null)),
+      /^saveFrame: options: expected object/,
+    ],
+  ];
+
+  test('are refused by ARGUMENT_INVALID, which names the argument and its shape', async () => {
+    const monitor = await open({ alerts: HOT });
+    for (const [what, call, message] of cases) {
+      const error: unknown = await Promise.resolve(call(monitor)).then(
+        () => 'no error',
+        (thrown: unknown) => thrown,
+      );
+      expect([what, error]).toEqual([
+        what,
+        expect.objectContaining({ code: 'ARGUMENT_INVALID', message: expect.stringMatching(message) }),
+      ]);
+    }
+  });
+
+  test.each([[null], [undefined], [5], [{}], [{ sensor: 'a' }], [{ sensor: 'a', metrics: null }]])(
+    'recordReading(%j) is refused with the form of a reading',
+    async (reading) => {
+      const monitor = await open();
+      await expect(monitor.recordReading(wrong(reading))).rejects.toMatchObject({
+        code: 'READING_REFUSED',
+        message: expect.stringMatching(/expected \{ sensor: string, metrics: |no_device/),
+      });
+    },
+  );
+
+  test('numbers of hours and days are TIME_INVALID', async () => {
+    const monitor = await open();
+    for (const given of [NaN, 0, -1, Infinity, wrong('5'), wrong(Symbol('s')), wrong(null)])
+      for (const call of [
+        () => monitor.summary('a', given),
+        () => monitor.hourlyTrends('a', given),
+        () => monitor.recentAlerts({ hours: given }),
+      ])
+        await expect(call()).rejects.toMatchObject({ code: 'TIME_INVALID' });
+  });
+});
+
+test('a name that no database can hold is an unknown one', async () => {
+  const monitor = await open();
+  await monitor.recordReading({ sensor: 'known', metrics: { temperature: 20, co2: 5 } });
+  const from = minutesAgo(60);
+  const BAD = 'kno\0wn';
+  const sensorUnknown = [
+    () => monitor.summary(BAD),
+    () => monitor.hourlyTrends(BAD),
+    () => monitor.recentAlerts({ sensor: BAD }),
+    () => monitor.latest({ sensor: BAD }),
+    () => firstOf(monitor.readings({ sensor: BAD, from })),
+    () => monitor.use({ sensor: BAD, metric: 'co2', from }),
+    () => monitor.analyze.describe({ sensor: ['known', BAD], from }),
+  ];
+  for (const call of sensorUnknown)
+    await expect(call()).rejects.toMatchObject({
+      ...{ code: 'SENSOR_UNKNOWN', message: `no sensor is registered under the key ${JSON.stringify(BAD)}` },
+    });
+  await expect(monitor.analyze.describe({ location: BAD, from })).rejects.toMatchObject({
+    code: 'LOCATION_UNKNOWN',
+  });
+  for (const call of [
+    () => monitor.hourlyTrends('known', 7, { metrics: ['co2', BAD] }),
+    () => monitor.analyze.describe({ metrics: ['co2', BAD], from }),
+    () => monitor.use({ metric: BAD, from }),
+  ])
+    await expect(call()).rejects.toMatchObject({ code: 'METRIC_UNKNOWN' });
+  for (const input of [{ sensor: ['known', BAD] }, { location: BAD }, { metrics: [BAD] }])
+    await expect(loadFrame(monitor, input)).rejects.toMatchObject({ code: 'EXPORT_UNKNOWN_NAME' });
 });
 
 describe('beside a daemon', () => {
