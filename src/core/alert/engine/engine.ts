@@ -5,12 +5,13 @@ import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import type { LastEvent, StepInput } from '../state/state.ts';
 import type { Silence } from '../suppress/silence.ts';
-import { NOTHING_DUE, Suppressor, reevaluateOpen, reevaluateSeries } from '../suppress/suppressor.ts';
+import { Suppressor, reevaluateOpen } from '../suppress/suppressor.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import { OF_SENSOR } from './alert-key.ts';
+import { CatchUp, isDue } from './catch-up.ts';
 import { Counters } from './counters.ts';
-import { forgetDueMs, isForgotten, silenceDueMs } from './due-times.ts';
-import { SeriesIndex, type Slot } from './series-index.ts';
+import { SensorSignals } from './sensor-signals.ts';
+import { SeriesIndex } from './series-index.ts';
 import { NEVER, type MinimumWait } from './series-state.ts';
 import { SeriesTimers } from './timers.ts';
 import type { Series, InstanceEffect } from './series.ts';
@@ -61,6 +62,8 @@ export class AlertEngine {
   private readonly known = new Set<number>();
   private readonly workingSet = new WorkingSet();
   private readonly timers = new SeriesTimers();
+  private readonly catchUp: CatchUp;
+  private readonly signals: SensorSignals;
   private readonly minimumWait: MinimumWait = { us: 0 };
   private counts: EngineCounts = noCounts();
   /** The current reading is stored elsewhere. */
@@ -95,6 +98,9 @@ export class AlertEngine {
       },
     };
     this.map = new SeriesIndex(rules, hooks, former?.map);
+    const { map, workingSet, timers, suppressor } = this;
+    this.catchUp = new CatchUp({ map, workingSet, timers, suppressor });
+    this.signals = new SensorSignals({ map, workingSet, timers, suppressor, catchUp: this.catchUp });
     if (former === undefined) return;
     for (const { name } of rules.config.counts ?? []) this.map.slotNamed(countKey(name));
     this.inheritConnection(former);
@@ -190,11 +196,11 @@ export class AlertEngine {
     const slot = this.map.slotOf(reading.sensor);
     const { metrics } = reading;
     const available = metrics.get(AVAILABILITY);
-    if (available !== undefined) return this.availability(slot, available === 1, reading);
+    if (available !== undefined) return this.signals.availability(slot, available === 1, reading);
     if (reading.retained !== true) {
       const { gateway } = slot.sensor;
-      if (typeof gateway === 'string') this.noteGateway(gateway, reading.receivedAtMs);
-      if (slot.own !== undefined) this.noteSignal(slot, slot.own, reading.receivedAtMs);
+      if (typeof gateway === 'string') this.signals.gateway(gateway, reading.receivedAtMs);
+      if (slot.own !== undefined) this.signals.message(slot, slot.own, reading.receivedAtMs);
     }
     let timeUs: Micros | undefined;
     for (const series of slot.named) {
@@ -233,7 +239,7 @@ export class AlertEngine {
       const [series, dueMs] = due;
       this.enter(series);
       // Deadlines move with each reading: mostly the timer is only re-armed.
-      if (series.nextDueMs(timers.connectedMs) <= dueMs) this.pass(series, dueMs, nowMs);
+      if (series.nextDueMs(timers.connectedMs) <= dueMs) this.catchUp.pass(series, dueMs, nowMs);
       this.arm(series);
     }
   }
@@ -409,87 +415,6 @@ export class AlertEngine {
     this.arm(series);
   }
 
-  /** A sensor's availability message, last will or death certificate. */
-  private availability(slot: Slot, online: boolean, { receivedAtMs, retained }: EngineReading): void {
-    if (online) {
-      const { own } = slot;
-      if (own === undefined) return;
-      const isOpen = own.active > 0 || this.open.has(own);
-      // What the broker had retained shows only that the sensor is not reported offline any more.
-      if (retained === true ? isOpen && this.wasReported(own) : isOpen || slot.rules.countsMessages)
-        this.noteSignal(slot, own, receivedAtMs);
-      return;
-    }
-    const own = this.map.ownSeries(slot);
-    if (own === undefined) return;
-    this.enter(own);
-    this.catchUp(own, receivedAtMs);
-    if (!own.missed) this.catchUpMetrics(slot, receivedAtMs);
-    own.leave(receivedAtMs, this.suppressor);
-    this.arm(own);
-  }
-
-  /** A message of a sensor came through its gateway. */
-  private noteGateway(key: string, receivedAtMs: Millis): void {
-    const own = this.suppressor.gateways.of(key)?.own;
-    if (own !== undefined) this.noteSignal(this.map.slotOf(own.sensor), own, receivedAtMs);
-  }
-
-  private wasReported(own: Series): boolean {
-    const { noData } = this.enter(own);
-    return noData !== undefined && 'episode' in noData.work && noData.work.episode.threshold === 0;
-  }
-
-  /**
-   * A message of a sensor whose messages count, or that was missed. Unless one of them is so, the first message of all is
-   * enough: nothing else is written or armed.
-   */
-  private noteSignal(slot: Slot, own: Series, receivedAtMs: Millis): void {
-    const counts = slot.rules.countsMessages;
-    if (!counts && own.wasReceived && own.active === 0 && !this.open.has(own)) return;
-    this.enter(own);
-    if (!counts || isDue(own, receivedAtMs) || this.suppressor.dueMs <= receivedAtMs) {
-      // What was due for its metrics before it was missed itself comes first.
-      const missedMs = counts && !own.missed ? silenceDueMs(own, this.timers.connectedMs) : Infinity;
-      if (missedMs <= receivedAtMs) this.catchUpMetrics(slot, missedMs - 1);
-      this.catchUp(own, receivedAtMs);
-    }
-    const { gateways } = this.suppressor;
-    const gateway = gateways.exists ? gateways.of(own.sensorKey) : undefined;
-    const explained = gateway !== undefined && gateway.targets.size > 0 && gateway.maybeAway(receivedAtMs);
-    const wasMissed = own.missed;
-    if (counts) own.countMessage(receivedAtMs, this.timers.connectedMs);
-    own.noteSignal(receivedAtMs, undefined, this.suppressor);
-    if (counts && own.waits) this.arm(own);
-    else own.dueMs = NEVER;
-    if (gateway !== undefined && explained) this.suppressor.explainedNoMore(gateway, receivedAtMs);
-    if (!wasMissed) return;
-    // Nothing else was missed while the sensor was away: the silence of its metrics counts from now.
-    for (const series of metricsOf(slot)) {
-      if (!series.isExpected) continue;
-      this.enter(series);
-      if (!series.silent) series.receivedMs = Math.max(series.receivedMs, receivedAtMs);
-      this.arm(series);
-    }
-  }
-
-  /** What was due for the metrics of a sensor up to a moment. */
-  private catchUpMetrics(slot: Slot, untilMs: Millis): void {
-    for (const series of metricsOf(slot)) {
-      if (!series.isExpected) continue;
-      this.enter(series);
-      this.catchUp(series, untilMs);
-      this.arm(series);
-    }
-  }
-
-  /** When anything of a sensor was last received. */
-  private activeMs(sensorId: number): Millis {
-    return this.map
-      .ofSensor(sensorId)
-      .reduce((latest, series) => Math.max(latest, this.workingSet.receivedMsOf(series)), NEVER);
-  }
-
   /** (a) drops values that are not finite numbers; the series does the rest. */
   private number(series: Series, reading: EngineReading, timeUs: Micros, value: unknown): void {
     const { receivedAtMs } = reading;
@@ -499,37 +424,13 @@ export class AlertEngine {
     }
     this.enter(series);
     if (isDue(series, receivedAtMs) || this.suppressor.dueMs <= receivedAtMs)
-      this.catchUp(series, receivedAtMs);
+      this.catchUp.upTo(series, receivedAtMs);
     const outcome = series.receive(timeUs, value, receivedAtMs, this.suppressor);
     this.counts[outcome]++;
     if (outcome === 'held' && (this.elsewhere || timeUs !== reading.timeUs))
       this.unstored.push({ series, timeUs, value });
     if (series.waits) this.arm(series);
     else series.dueMs = NEVER;
-  }
-
-  /**
-   * First applies what was due before this number arrived, in order, so that splitting into batches and ticks in
-   * between change nothing.
-   */
-  private catchUp(series: Series, nowMs: Millis): void {
-    const { suppressor } = this;
-    for (;;) {
-      const dueMs = series.nextDueMs(this.timers.connectedMs);
-      const change = series.active === 0 ? NOTHING_DUE : suppressor.dueAfter(series.reviewedMs);
-      const changeMs = Math.min(change.timedMs, change.inhibitedMs);
-      if (Math.min(dueMs, changeMs) > nowMs) break;
-      if (changeMs <= dueMs) reevaluateSeries(series, suppressor, change, nowMs);
-      else this.pass(series, dueMs, nowMs);
-    }
-    if (suppressor.dueMs <= nowMs) series.reviewedMs = Math.max(series.reviewedMs, nowMs);
-  }
-
-  private pass(series: Series, dueMs: Millis, nowMs: Millis): void {
-    if (forgetDueMs(series) <= dueMs && isForgotten(series, this.activeMs(series.sensorId)))
-      series.forgetData(dueMs, nowMs, this.suppressor);
-    series.tick(dueMs, nowMs, this.timers.connectedMs, this.suppressor);
-    series.reviewedMs = Math.max(series.reviewedMs, dueMs);
   }
 
   /** (b) one clock that runs ahead must not make every later reading late. */
@@ -540,8 +441,3 @@ export class AlertEngine {
     return nowUs;
   }
 }
-
-const isDue = ({ armedMs, dueMs }: Series, nowMs: Millis): boolean => armedMs <= nowMs && dueMs <= nowMs;
-
-const metricsOf = ({ named, others }: Slot): readonly Series[] =>
-  others === undefined ? named : [...named, ...others.values()];
