@@ -1,5 +1,6 @@
 import type { InstanceEffect } from '../../core/alert/engine/series.ts';
-import type { ScenarioOutcome, StoredAlert } from '../../core/alert/analysis/scenario.ts';
+import type { ScenarioOutcome } from '../../core/alert/analysis/scenario.ts';
+import type { StoredAlert } from '../../core/alert/analysis/scenario-tables.ts';
 
 import { firstOf, titleOf } from '../../core/notify/messages.ts';
 import type { SentDelivery } from '../../core/notify/delivery-simulation.ts';
