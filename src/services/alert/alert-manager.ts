@@ -4,28 +4,20 @@ import { batchOf, joinedParts } from '../../core/alert/engine/alert-batch.ts';
 import { AlertEngine } from '../../core/alert/engine/engine.ts';
 import { AlertPreview } from '../../core/alert/engine/preview.ts';
 import { migrate } from '../../core/alert/engine/restore.ts';
-import type { AlertBatch, AlertChange, AlertNotification, AppliedCommands } from '../../core/alert/model.ts';
+import type { AlertBatch, AlertChange, AlertNotification } from '../../core/alert/model.ts';
 import type { RuleSet } from '../../core/alert/rules/rule-set.ts';
-import { messageOf } from '../../core/errors.ts';
 import type { Millis } from '../../core/reading.ts';
-import { Outage } from '../../lib/outage.ts';
-import { PollLoop } from '../../lib/poll-loop.ts';
 import { runSliced, slicesOf } from '../../lib/slices.ts';
-import type {
-  AlertLineKey,
-  AlertLog,
-  AlertStore,
-  OperatorStore,
-  WaitingCommand,
-} from '../../ports/alerts.ts';
+import type { AlertLineKey, AlertLog, AlertStore, OperatorStore } from '../../ports/alerts.ts';
 import type { Connectivity } from '../../ports/messages.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Sensor } from '../../ports/sensors.ts';
 import type { Clock } from '../../ports/time.ts';
 import type { DeliveryRouter } from '../notify/dispatcher.ts';
 import { alertId } from './alert-id.ts';
+import { AlertTicker, TICK_SLICE } from './alert-ticker.ts';
 import type { ShardTable } from './cluster/shard-table.ts';
-import { type EvaluatedBatch, Evaluations, NOTHING, sensorsOf } from './evaluation.ts';
+import { type EvaluatedBatch, Evaluations } from './evaluation.ts';
 import { type InputSource, InputAvailability } from './input-availability.ts';
 import { AlertMetrics } from './metrics.ts';
 import { exportAlertStates } from './state-series.ts';
@@ -63,13 +55,6 @@ export interface AlertManagerDeps {
   readonly stateSeries?: number | undefined;
 }
 
-type Commit = (evaluate: () => EvaluatedBatch) => Promise<void>;
-
-const TICK_EVERY_MS = 1000;
-/** Readings that arrived before a due time may still be in a batch that is being filled: they come first. */
-const TICK_LAG_MS = 2000;
-/** Due times, or alerts under new rules, in one transaction: after an outage or a reload they concern all sensors. */
-const TICK_SLICE = 2000;
 /** Values, and their alerts, per event loop iteration: one message may raise tens of thousands of alerts. */
 const EVALUATED_PER_TURN = 1000;
 const valuesOf = ({ metrics }: EvaluatedReading): number => metrics.size;
@@ -88,20 +73,13 @@ export class AlertManager {
   private readonly changes = new RuleChangeQueue();
   private readonly inputs: InputAvailability;
   private readonly evaluations: Evaluations;
-  /** The time, by the clock, up to which arrivals are evaluated. */
-  private evaluatedUntilMs: () => Millis = () => Infinity;
   /** Shards that are no longer owned but still in the engine: an evaluation may be under way. */
   private readonly forgotten = new Set<number>();
-  /** The slice that was committed last left due times behind. */
-  private behind = false;
-  private loop: PollLoop | undefined;
-  private readonly outage: Outage;
-  private stopped = false;
+  private readonly ticker: AlertTicker;
   private knownSensors = 0;
 
   constructor(deps: AlertManagerDeps) {
     this.deps = deps;
-    this.outage = new Outage(deps.clock);
     this.engine = new AlertEngine(deps.rules);
     this.publisher = new AlertPublisher(deps);
     this.operatorCommands = new OperatorCommands(deps);
@@ -109,6 +87,16 @@ export class AlertManager {
     this.inputs = new InputAvailability(deps);
     const figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
     this.evaluations = new Evaluations({ ...deps, figures, changes: this.changes, process: randomUUID() });
+    this.ticker = new AlertTicker({
+      ...deps,
+      engine: () => this.engine,
+      sensorSeq: () => this.knownSensors,
+      dropForgotten: () => this.dropForgotten(),
+      changes: this.changes,
+      evaluations: this.evaluations,
+      operatorCommands: this.operatorCommands,
+      silenceLog: this.silenceLog,
+    });
     exportAlertStates(deps.metrics, () => this.engine.open, deps.stateSeries ?? 0);
   }
 
@@ -239,7 +227,7 @@ export class AlertManager {
 
   /** Nothing that is due later is decided before the waiting readings up to that time are evaluated. */
   setEvaluatedUntil(timeMs: () => Millis): void {
-    this.evaluatedUntilMs = timeMs;
+    this.ticker.setEvaluatedUntil(timeMs);
   }
 
   /** Whether any rule refers to one of these metrics. */
@@ -248,76 +236,14 @@ export class AlertManager {
     return wildcard || countsMessages || named.some(({ metric }) => metrics.has(metric));
   }
 
-  /**
-   * Commits what time alone decides, as soon as it is due. `commit` runs the evaluation between two batches and commits
-   * its working set (`BatchWriter.commitAlerts`); `carryOut` does the same with operator commands. `ready` says whether
-   * this daemon may evaluate now; `learnSensors` reads the sensors again, between two batches.
-   */
-  start(
-    commit: Commit,
-    carryOut = commit,
-    ready: () => Promise<boolean> = async () => true,
-    learnSensors: () => Promise<void> = async () => {},
-  ): void {
-    const run = async () => {
-      try {
-        if (!(await ready())) return;
-        if (await this.serveOperators(carryOut)) await learnSensors();
-        // Of one instant: what comes due meanwhile is handled in the next run.
-        const untilMs = this.tickMs();
-        if (this.changes.size > 0 || this.isDue(untilMs))
-          do {
-            this.behind = false;
-            await commit(() => this.tick(untilMs));
-          } while (this.behind && !this.stopped);
-        this.outage.recovered();
-      } catch (error) {
-        if (this.outage.failed(error))
-          this.deps.logger.error({ error: messageOf(error) }, 'cannot evaluate alert deadlines, retrying');
-      }
-    };
-    this.loop = new PollLoop({ clock: this.deps.clock, everyMs: TICK_EVERY_MS, run });
-    if (!this.stopped) this.loop.start();
+  /** Commits what time and operators decide, from now on. */
+  start(...commits: Parameters<AlertTicker['start']>): void {
+    this.ticker.start(...commits);
   }
 
-  /** True when sensors were renamed, merged or forgotten meanwhile. */
-  private async serveOperators(carryOut: Commit): Promise<boolean> {
-    const { engine } = this;
-    const { silences, commands, sensorSeq = this.knownSensors } = await this.operatorCommands.poll(engine);
-    if (silences !== undefined) this.engine.silence(silences, this.deps.clock.nowMs());
-    await this.silenceLog.note(silences);
-    // Under another engine, with new rules, they are evaluated again first.
-    const carry = () => {
-      const mine = commands.filter(({ sensorId }) => this.deps.shards?.evaluates(sensorId) ?? true);
-      return this.engine === engine && mine.length > 0 ? this.execute(mine) : NOTHING;
-    };
-    if (commands.length > 0 && !this.stopped) await carryOut(carry);
-    return sensorSeq !== this.knownSensors;
-  }
-
-  private execute(commands: readonly WaitingCommand[]): EvaluatedBatch {
-    const { engine } = this;
-    let applied: AppliedCommands | undefined;
-    this.dropForgotten();
-    const ids = commands.map(({ sensorId }) => sensorId);
-    const changes = this.changes.before(() => ids, TICK_SLICE);
-    const evaluation = this.evaluations.run(engine, changes, () => {
-      applied = this.operatorCommands.execute(engine, commands, this.deps.clock.nowMs());
-    });
-    if (applied === undefined) return evaluation;
-    const done = applied;
-    return {
-      ...evaluation,
-      batch: {
-        ...evaluation.batch,
-        commands: done,
-        ...this.evaluations.fence([...sensorsOf(engine.work.touched), ...ids], evaluation.batch.waiting),
-      },
-      commit: () => {
-        evaluation.commit();
-        this.operatorCommands.report(commands, done);
-      },
-    };
+  /** One slice of it, at most until a time, for a caller that commits it itself. */
+  tick(untilMs?: Millis): EvaluatedBatch {
+    return this.ticker.tick(untilMs);
   }
 
   /** While the broker is away silence of sensors cannot be determined: one line instead of one per sensor. */
@@ -373,22 +299,6 @@ export class AlertManager {
         const previewed = preview?.isOf(engine) && readings.every((each) => each.previewedBy === preview);
         evaluation.commit();
         if (previewed === true) preview?.goOn();
-      },
-    };
-  }
-
-  /** What the passing of time does to alerts: one slice, once the rules in force have evaluated what is open. */
-  tick(untilMs: Millis = Infinity): EvaluatedBatch {
-    const { engine } = this;
-    this.dropForgotten();
-    const changes = this.changes.slice(TICK_SLICE);
-    const polls = changes.length < this.changes.size ? 0 : TICK_SLICE - changes.length;
-    const evaluation = this.evaluations.run(engine, changes, () => engine.tick(this.tickMs(untilMs), polls));
-    return {
-      ...evaluation,
-      commit: () => {
-        evaluation.commit();
-        this.behind = this.changes.size > 0 || this.isDue(untilMs);
       },
     };
   }
@@ -464,18 +374,8 @@ export class AlertManager {
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
-    void this.loop?.stop();
+    this.ticker.stop();
     await this.publisher.stop();
-  }
-
-  private isDue(untilMs: Millis): boolean {
-    return this.engine.nextDueMs <= this.tickMs(untilMs);
-  }
-
-  /** The time up to which time may decide something now, `untilMs` at most. */
-  private tickMs(untilMs: Millis = Infinity): Millis {
-    return Math.min(this.deps.clock.nowMs() - TICK_LAG_MS, this.evaluatedUntilMs(), untilMs);
   }
 }
 
