@@ -1,6 +1,8 @@
 // Writes dist/main.js, dist/index.js and dist/bundle/: the program and the library in a few files, because loading five hundred takes Node longer than running
 // them. The single files that the compiler has written stay beside it, for the processes that are started from them.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { licences } from './licences.js';
@@ -53,37 +55,74 @@ const LAZY_CHILD_PROCESS = {
   },
 };
 
+const SHARED = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  sourcemap: 'linked',
+  sourcesContent: false,
+  legalComments: 'none',
+  logLevel: 'warning',
+  metafile: true,
+  absWorkingDir: path(''),
+  external: EXTERNAL,
+  alias: {
+    yaml: path('node_modules/yaml/browser/dist/index.js'),
+    ...Object.fromEntries(NEVER_LOADED.map((name) => [name, path('scripts/never-loaded.js')])),
+  },
+  plugins: [LAZY_CHILD_PROCESS],
+};
+
+/** pg asks whether it runs at Cloudflare. Node 20 has no `navigator`, and the other way to find out loads Node's HTTP client: 4 MB. */
+const DEFINED = { navigator: '{"userAgent":"Node.js"}' };
+
 async function bundle(esbuild) {
   const { metafile } = await esbuild.build({
+    ...SHARED,
     entryPoints: {
-      program: path('src/cli/program.ts'),
+      program: path('src/cli/index.ts'),
       index: path('src/index.ts'),
       frame: path('src/frame.ts'),
     },
     outdir: path('dist/bundle'),
-    bundle: true,
     splitting: true,
-    platform: 'node',
     format: 'esm',
-    target: 'node20',
-    sourcemap: 'linked',
-    sourcesContent: false,
-    legalComments: 'none',
-    logLevel: 'warning',
-    metafile: true,
-    absWorkingDir: path(''),
-    external: EXTERNAL,
-    alias: {
-      yaml: path('node_modules/yaml/browser/dist/index.js'),
-      ...Object.fromEntries(NEVER_LOADED.map((name) => [name, path('scripts/never-loaded.js')])),
-    },
-    plugins: [LAZY_CHILD_PROCESS],
     banner: { js: REQUIRE },
-    // pg asks whether it runs at Cloudflare. Node 20 has no `navigator`, and the other way to find out loads Node's HTTP
-    // client: 4 MB.
-    define: { navigator: '{"userAgent":"Node.js"}' },
+    define: DEFINED,
   });
-  writeFileSync(path('dist/bundle/LICENSES.txt'), licences(Object.keys(metafile.inputs)));
+  const inputs = { ...metafile.inputs, ...(await bundleConfigProgram(esbuild)) };
+  writeFileSync(path('dist/bundle/LICENSES.txt'), licences(Object.keys(inputs)));
+}
+
+/** The commands that read only the configuration, in one script, with its compiled code: half of their time was V8's compiler. */
+async function bundleConfigProgram(esbuild) {
+  const { metafile } = await esbuild.build({
+    ...SHARED,
+    entryPoints: { 'config-program': path('src/cli/config-program.ts') },
+    entryNames: '[name]-[hash]',
+    outdir: path('dist/bundle'),
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    define: { ...DEFINED, 'import.meta.url': 'bundleUrl' },
+  });
+  const script = Object.keys(metafile.outputs).find((name) => name.endsWith('.cjs'));
+  await esbuild.build({
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    absWorkingDir: path(''),
+    outfile: path('dist/bundle/config-program.js'),
+    stdin: {
+      contents: `import { join } from 'node:path';
+import { loadScript } from './src/lib/compiled-script.ts';
+export const { runProgram } = loadScript(join(import.meta.dirname, '${basename(script)}')).exports;`,
+      resolveDir: path(''),
+    },
+  });
+  execFileSync(process.execPath, [path('scripts/compile-ahead.js'), path(script)], { stdio: 'inherit' });
+  return metafile.inputs;
 }
 
 rmSync(path('dist/bundle'), { recursive: true, force: true });
@@ -100,8 +139,16 @@ const plain = (source) =>
       removeComments: false,
     },
   }).outputText;
-const program = esbuild === undefined ? './cli/program.js' : './bundle/program.js';
-writeFileSync(path('dist/main.js'), plain('src/main.ts').replace('./cli/program.ts', program));
+const PROGRAMS =
+  esbuild === undefined
+    ? { index: './cli/index.js', config: './cli/config-program.js' }
+    : { index: './bundle/program.js', config: './bundle/config-program.js' };
+writeFileSync(
+  path('dist/main.js'),
+  plain('src/main.ts')
+    .replace('./cli/index.ts', PROGRAMS.index)
+    .replace('./cli/config-program.ts', PROGRAMS.config),
+);
 for (const entry of ['index', 'frame'])
   writeFileSync(
     path(`dist/${entry}.js`),

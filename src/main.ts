@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 // Imports nothing at the top and uses no syntax newer than Node 12, so that an old Node gets a sentence and not a SyntaxError.
-import type * as Program from './cli/program.ts';
+import type * as Program from './cli/index.ts';
 
 /** The oldest Node that runs the program; `engines` of package.json says the same. */
 const LEAST_NODE = [20, 19] as const;
+
+/** Those of cli/config-program.ts. */
+const CONFIG_COMMANDS: readonly string[] = ['check-config', 'print-config'];
 
 /** For the reader of standard error to take the last lines. */
 const LAST_LINES_MS = 1000;
@@ -52,9 +55,11 @@ function fail(text: string, code: number): never {
 
 async function main(): Promise<void> {
   process.on('uncaughtExceptionMonitor', explainEnd);
-  let program: typeof Program;
+  let program: Pick<typeof Program, 'runProgram'>;
   try {
-    program = await import('./cli/program.ts');
+    program = CONFIG_COMMANDS.includes(process.argv[2] ?? '')
+      ? await import('./cli/config-program.ts')
+      : await import('./cli/index.ts');
   } catch (error) {
     const { code: nodeCode = '', message } = error as NodeJS.ErrnoException;
     const fault = LOAD_FAULTS[nodeCode];

@@ -1,4 +1,6 @@
-import type { CliCommand } from './command.ts';
+import { Command } from 'commander';
+import type { CliCommand, ExitCode } from './command.ts';
+import { type ProgramEnv, runCommand } from './program.ts';
 
 /** A command as the help of the program lists it. Its file is loaded when it is called, so that no command waits for the others. */
 export interface ListedCommand {
@@ -123,3 +125,13 @@ export const COMMANDS: readonly ListedCommand[] = [
     load: async () => (await import('./doctor.ts')).doctorCommand,
   },
 ];
+
+/** Loads the command that is called; the others are only listed. */
+export const runProgram = (argv: readonly string[], env: ProgramEnv): Promise<ExitCode> =>
+  runCommand(argv, env, (cli, called) =>
+    Promise.all(
+      COMMANDS.map(async ({ name, summary, load }) =>
+        name === called ? (await load())(cli) : new Command(name).summary(summary),
+      ),
+    ),
+  );

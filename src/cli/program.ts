@@ -3,7 +3,6 @@ import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { registerCodecLibraries } from '../lib/codec-libraries.ts';
 import { version } from '../lib/version.ts';
 import type { Cli, ExitCode } from './command.ts';
-import { COMMANDS } from './index.ts';
 import { type Invocation, configFileOf, invocationOf, withInvocation } from './invocation.ts';
 import { guarded } from './terminal.ts';
 
@@ -66,8 +65,15 @@ function explain(error: unknown, invocation: Invocation): { text: string; code: 
   return { text: `fieldwatch: unexpected error, please report it\n${stack}`, code: 1 };
 }
 
+/** The commands of a program, with the one that is called; the others may be only listed. */
+export type CommandsOf = (cli: Cli, called: string | undefined) => Promise<readonly Command[]>;
+
 /** argv -> command -> exit code. */
-export async function runProgram(argv: readonly string[], env: ProgramEnv): Promise<ExitCode> {
+export async function runCommand(
+  argv: readonly string[],
+  env: ProgramEnv,
+  commandsOf: CommandsOf,
+): Promise<ExitCode> {
   registerCodecLibraries();
   const outcome: Outcome = { code: 0 };
   const cli = processCli(outcome, argv, env);
@@ -77,7 +83,7 @@ export async function runProgram(argv: readonly string[], env: ProgramEnv): Prom
     .showHelpAfterError('(run with --help for usage)')
     .exitOverride();
   try {
-    await addCommands(program, cli, calledIn(argv));
+    for (const command of await commandsOf(cli, calledIn(argv))) inheritExit(program, command);
     await program.parseAsync(argv);
     return outcome.code;
   } catch (error) {
@@ -92,14 +98,6 @@ export async function runProgram(argv: readonly string[], env: ProgramEnv): Prom
 function calledIn(argv: readonly string[]): string | undefined {
   const [first, second] = argv.slice(2).filter((argument) => !argument.startsWith('-'));
   return first === 'help' ? second : first;
-}
-
-/** Loads the command that is called; the others are only listed. */
-async function addCommands(program: Command, cli: Cli, called: string | undefined): Promise<void> {
-  for (const { name, summary, load } of COMMANDS) {
-    const listed = name === called ? (await load())(cli) : new Command(name).summary(summary);
-    inheritExit(program, listed);
-  }
 }
 
 /** Commander's settings do not reach commands that are added ready-made: pass them on. */

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -29,8 +29,16 @@ const envWith = (list: string): NodeJS.ProcessEnv => ({
 });
 const nextList = () => join(dir, `loaded-${runs++}`);
 
+const BUNDLE = resolve('dist/bundle');
+/** The script of the commands that read only the configuration: Node's loaders do not load it. */
+const CONFIG_SCRIPT = join(
+  BUNDLE,
+  readdirSync(BUNDLE).find((name) => /^config-program-.*\.cjs$/.test(name)) ?? '',
+);
+
 /** The sources of a file: those that its map names where it is a bundle of several. */
-async function sourcesOf(file: string): Promise<readonly string[]> {
+async function sourcesOf(loaded: string): Promise<readonly string[]> {
+  const file = loaded === join(BUNDLE, 'config-program.js') ? CONFIG_SCRIPT : loaded;
   if (!file.includes('/dist/bundle/') || !existsSync(`${file}.map`)) return [file];
   const { sources } = JSON.parse(await readFile(`${file}.map`, 'utf8')) as { sources: readonly string[] };
   return sources;
@@ -103,6 +111,20 @@ describe('a run loads what it needs', () => {
     const loaded = await loadedBy('check-config', '-c', await write(SERVERS + JSON_ROUTE));
     expect(among(['commander', 'yaml', 'zod'], loaded)).toEqual(['commander', 'yaml', 'zod']);
     expect(among([...RARE, ...SERVICES], loaded)).toEqual([]);
+  });
+
+  test('check-config and print-config run from the code that the build has compiled', async () => {
+    const taken = `import('${pathToFileURL(resolve('dist/lib/compiled-script.js')).href}').then(
+      ({ loadScript }) => console.log(loadScript(process.argv[1]).wasCompiled))`;
+    const { stdout } = await run(process.execPath, ['-e', taken, CONFIG_SCRIPT], { env: envWith('') });
+    expect(stdout).toBe('true\n');
+    const file = await write(SERVERS + JSON_ROUTE);
+    for (const command of ['check-config', 'print-config']) {
+      const list = nextList();
+      await run(process.execPath, ['--import', HOOK, MAIN, command, '-c', file], { env: envWith(list) });
+      const bundles = (await readFile(list, 'utf8')).match(/dist\/bundle\/.*/g);
+      expect(bundles).toEqual(['dist/bundle/config-program.js']);
+    }
   });
 
   test('check-config of other formats: their libraries', async () => {
