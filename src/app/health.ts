@@ -152,7 +152,7 @@ function broker(connectivity: Connectivity): ReturnType<ReadinessCheck['check']>
 
 /**
  * The watchdog condition. That it is evaluated at all shows a running event loop; it is false when a write of a batch to
- * the database has been under way for so long that only a restart can help.
+ * the database has been under way for `STUCK_AFTER_MS`, after which only a restart can help.
  */
 export function isAlive(writer: BatchWriter, nowMs: number): boolean {
   return writer.busySinceMs === undefined || nowMs - writer.busySinceMs < STUCK_AFTER_MS;

@@ -42,7 +42,7 @@ export interface NewSilence {
   readonly matchers: Matchers;
   /** Null: now. */
   readonly startsAt: Date | null;
-  /** The end: a time, or so long after the start. */
+  /** The end: a time, or a duration after the start. */
   readonly end: { readonly at: Date } | { readonly afterMs: number };
   readonly by: string;
   readonly comment: string;

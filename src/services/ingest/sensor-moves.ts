@@ -1,7 +1,7 @@
 import type { Millis } from '../../core/reading.ts';
 import type { NewDevice, Sensor } from '../../ports/sensors.ts';
 
-/** So long it must have sent from the new place alone. */
+/** Time in which it must have sent from the new place alone. */
 export const MOVED_AFTER_MS = 60_000;
 /** Of sensors that may be moving; more at once are followed later. */
 const MOST = 10_000;

@@ -1,6 +1,6 @@
 import { shortened, visible } from '../format/visible.ts';
 
-/** A text that a device or a person has chosen: isolated from the direction of its surroundings, and without hidden characters. */
+/** A text of a device or a user: isolated from the direction of its surroundings, and without hidden characters. */
 export function Name({ text, most = 120 }: { readonly text: string; readonly most?: number }) {
   const shown = visible(text);
   const short = shortened(shown, most);

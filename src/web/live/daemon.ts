@@ -166,13 +166,13 @@ export class Daemon {
     } catch {
       return;
     }
-    if (type === 'hello') this.#greet(content as EventData<'hello'>);
+    if (type === 'hello') this.#hello(content as EventData<'hello'>);
     if (type === 'intake') this.#count(content as EventData<'intake'>);
     if (type === 'alert' || type === 'finding') this.readStatusSoon();
     this.bus.emit(type, content);
   }
 
-  #greet({ build, now }: EventData<'hello'>): void {
+  #hello({ build, now }: EventData<'hello'>): void {
     this.#compareClocks(now);
     if (this.#build !== undefined && this.#build !== build) this.outdated.set(true);
     this.#build ??= build;

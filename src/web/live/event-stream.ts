@@ -25,7 +25,7 @@ export interface StreamOptions {
   readonly onGap: () => void;
 }
 
-/** The daemon sends its figures every second: so long without a byte is a dead connection that has not been noticed. */
+/** The daemon sends its figures every second. A stream without a byte for this time is a dead connection. */
 export const SILENT_MS = 10_000;
 const SILENT = 'it sent nothing for a while';
 

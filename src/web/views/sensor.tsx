@@ -199,7 +199,7 @@ function KnownSensor({
         <OwnAlerts sensor={sensor} resolved={resolved} onDone={onChanged} />
         <Limits sensor={sensor} />
       </div>
-      <Facts sensor={sensor} />
+      <SensorSummary sensor={sensor} />
       {dialog === 'silence' ? (
         <SilenceDialog
           matchers={{ sensor: patternOf(sensor.key) }}
@@ -212,7 +212,7 @@ function KnownSensor({
   );
 }
 
-function Facts({ sensor }: { readonly sensor: Sensor }) {
+function SensorSummary({ sensor }: { readonly sensor: Sensor }) {
   return (
     <Card title="About this sensor">
       <dl class="pairs">

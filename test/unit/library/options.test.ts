@@ -48,7 +48,7 @@ describe('words and numbers of analyses', () => {
 });
 
 describe('times', () => {
-  test.each([{}, [], true, 5n, Symbol('t'), null, undefined, 'yesterday'])('%p is none', (given) => {
+  test.each([{}, [], true, 5n, Symbol('t'), null, undefined, 'yesterday'])('%p is no time', (given) => {
     expect(msOf(given as Date)).toBeNaN();
     expect(() => timeOf(given as Date, 'from')).toThrow(expect.objectContaining({ code: 'TIME_INVALID' }));
   });

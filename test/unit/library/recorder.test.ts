@@ -45,7 +45,7 @@ const reading = (n: number): ReadingInput => ({
 });
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-/** A source that gives what it is told to, and waits meanwhile. */
+/** A source that gives the items that are pushed to it, and waits meanwhile. */
 function pausing() {
   const ready: ReadingInput[] = [];
   let wake = () => undefined as void;
@@ -205,7 +205,7 @@ describe('one bad reading costs one reading', () => {
     await expect(recorder.one(bad as ReadingInput)).rejects.toMatchObject({ code: 'READING_REFUSED' });
   });
 
-  test('a location that is null is none', async () => {
+  test('a location that is null is no location', async () => {
     const { recorder } = recording();
     const given = [{ ...reading(1), location: null }] as unknown as ReadingInput[];
     expect(await recorder.many(given)).toMatchObject({ stored: 1 });

@@ -215,7 +215,7 @@ describe('a command is refused', () => {
     expect(lines).toHaveLength(5);
   });
 
-  test('what clears a retained message is none', async () => {
+  test('a payload that clears a retained message is no command', async () => {
     await send('', { retain: true });
     expect(answers).toEqual([]);
   });

@@ -159,7 +159,7 @@ describe('a sink worker', () => {
     expect(logger.find('error')).toHaveLength(1);
   });
 
-  test('an answer that does not come is waited for only so long', async () => {
+  test('the wait for an answer has a limit', async () => {
     const { worker, push, pass, sink } = setUp({ timeoutMs: 5000 });
     sink.fail = () => 'hang';
     worker.start();

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../duration.ts';
 import type { Millis } from '../../reading.ts';
 
-/** When a silence is to end: at a time, or so long after its start. */
+/** When a silence is to end: at a time, or after a duration. */
 export interface SilenceWish {
   readonly startMs: Millis;
   readonly untilMs?: Millis | undefined;
