@@ -147,6 +147,13 @@ export interface ButtonSource {
   poll(signal: AbortSignal): Promise<readonly ButtonPress[]>;
 }
 
+/** Of a press. */
+export interface ButtonAnswer {
+  readonly said: string;
+  /** Something was done: the message says it to the others, and loses its buttons. */
+  readonly isDone: boolean;
+}
+
 export interface ButtonPress {
   /** Undefined: the user may not, or it is no button of ours. */
   readonly asked:
@@ -158,12 +165,19 @@ export interface ButtonPress {
         readonly requestId: string;
       }
     | undefined;
-  /** Who may not. */
-  readonly refuse: { readonly by: string; readonly userId: number } | undefined;
-  /** The sink with the button; undefined: it is no button of ours. */
+  /** Who may not, and why. */
+  readonly refuse:
+    | {
+        readonly by: string;
+        readonly userId: number;
+        readonly chat: number | undefined;
+        readonly reason: 'user' | 'chat';
+      }
+    | undefined;
+  /** The sink with the button, or another one of its bot; undefined: it is no button of ours. */
   readonly sink?: string | undefined;
-  /** May be called again for the same press. */
-  answer(said: string, signal: AbortSignal): Promise<void>;
+  /** May be called again for the same press. Rejects only where it may be answered later. */
+  answer(answer: ButtonAnswer, signal: AbortSignal): Promise<void>;
   /** It does not come again. */
   settled(): void;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { oneLine, truncate } from '../core/notify/template.ts';
-import type { ButtonPress, ButtonSource } from '../ports/notification.ts';
+import type { ButtonAnswer, ButtonPress, ButtonSource } from '../ports/notification.ts';
 import { SinkError } from '../core/notify/sink-error.ts';
 import { type TelegramBot, callTelegram } from './telegram-api.ts';
 
@@ -86,32 +86,40 @@ export class TelegramButtons implements ButtonSource {
       this.#offset = Math.max(this.#offset ?? 0, id + 1);
     };
     const ignored = { asked: undefined, refuse: undefined, answer: async () => {}, settled };
-    if (query === undefined) return ignored;
-    const [, action, ...parts] = DATA.exec(query.data ?? '') ?? [];
+    const [, action, ...parts] = DATA.exec(query?.data ?? '') ?? [];
+    const [anyChat] = this.#chats;
+    // A button of another program of this bot.
+    if (query === undefined || action === undefined || anyChat === undefined) return ignored;
     const chat = this.#chats.find((each) => isOf(each, query));
-    // A button of another program of this bot, or a message that was passed on to another chat.
-    if (action === undefined || chat === undefined) return ignored;
-    const isAllowed = chat.users.length === 0 || chat.users.includes(query.from.id);
+    const isAllowed = chat !== undefined && (chat.users.length === 0 || chat.users.includes(query.from.id));
+    const sink = (chat ?? anyChat).sink;
     return {
       asked: isAllowed
         ? {
             action: action as 'ack' | 'silence',
             alertId: parts.join('-'),
-            by: `${nameOf(query)} (${chat.sink})`,
+            by: `${nameOf(query)} (${sink})`,
             requestId: `telegram:${query.id}`,
           }
         : undefined,
-      refuse: isAllowed ? undefined : { by: nameOf(query), userId: query.from.id },
-      sink: chat.sink,
-      answer: (said, signal) => this.#answer(query, said, isAllowed, signal),
+      refuse: isAllowed
+        ? undefined
+        : {
+            by: nameOf(query),
+            userId: query.from.id,
+            chat: query.message?.chat.id,
+            reason: chat === undefined ? 'chat' : 'user',
+          },
+      sink,
+      answer: (answer, signal) => this.#answer(query, answer, signal),
       settled,
     };
   }
 
   /** To the one who pressed it; and the message says so to the others, without its buttons. The same answer may be given again. */
-  async #answer(query: Query, said: string, done: boolean, signal: AbortSignal): Promise<void> {
+  async #answer(query: Query, { said, isDone }: ButtonAnswer, signal: AbortSignal): Promise<void> {
     const { message } = query;
-    if (done && message?.text !== undefined)
+    if (isDone && message?.text !== undefined)
       await this.#call('editMessageText', signal, {
         chat_id: message.chat.id,
         message_id: message.message_id,
@@ -122,7 +130,7 @@ export class TelegramButtons implements ButtonSource {
     await this.#call('answerCallbackQuery', signal, {
       callback_query_id: query.id,
       text: truncate(said, MOST_ANSWER),
-      show_alert: !done,
+      show_alert: !isDone,
     });
   }
 
@@ -130,8 +138,8 @@ export class TelegramButtons implements ButtonSource {
     try {
       await callTelegram(this.#bot, method, parameters, { signal });
     } catch (error) {
-      // It is as it should be already ("message is not modified"), or too old to be answered.
-      if (error instanceof SinkError && error.fault === 'refused') return;
+      // It is as it should be already ("message is not modified"), too old, or the bot has left the chat: the presses behind it must not wait.
+      if (error instanceof SinkError && (error.fault === 'refused' || error.fault === 'setup')) return;
       throw error;
     }
   }

@@ -7,11 +7,18 @@ export interface TelegramCall {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-/** Updates and answers as the Bot API has them: an update comes again until a later one is asked for. */
+const CONFLICT =
+  'Conflict: terminated by other getUpdates request; make sure that only one bot instance is running';
+
+/** Updates and answers as the Bot API has them: an update comes again until a later one is asked for; a second poll ends the first. */
 export class TelegramServer {
   readonly calls: TelegramCall[] = [];
   /** Methods that fail, with how often they still do. */
   readonly failing = new Map<string, number>();
+  /** Methods that are refused, with the answer. */
+  readonly refusing = new Map<string, readonly [number, string]>();
+  /** Calls of `getUpdates`. */
+  polls = 0;
   #updates: { readonly update_id: number }[] = [];
   #nextId = 100;
   #waiting: (() => void)[] = [];
@@ -65,7 +72,7 @@ export class TelegramServer {
       entities: [],
     };
     this.#updates.push({ update_id: this.#nextId++, ...{ callback_query: { id, from, message, data } } });
-    this.#waiting.splice(0).forEach((wake) => wake());
+    this.#wake();
     return id;
   }
 
@@ -74,7 +81,7 @@ export class TelegramServer {
   }
 
   async stop(): Promise<void> {
-    this.#waiting.splice(0).forEach((wake) => wake());
+    this.#wake();
     this.#server.closeAllConnections();
     this.#server.close();
   }
@@ -88,10 +95,21 @@ export class TelegramServer {
       this.failing.set(method, failures - 1);
       return [502, 'Bad Gateway'];
     }
-    if (method !== 'getUpdates') return [200, true];
-    const offset = Number(parameters['offset'] ?? 0);
+    const refusal = this.refusing.get(method);
+    if (refusal !== undefined) return refusal;
+    return method === 'getUpdates' ? this.#poll(Number(parameters['offset'] ?? 0)) : [200, true];
+  }
+
+  async #poll(offset: number): Promise<readonly [number, unknown]> {
+    const poll = ++this.polls;
+    this.#wake();
     this.#updates = this.#updates.filter(({ update_id: id }) => id >= offset);
     if (this.#updates.length === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (poll < this.polls) return [409, CONFLICT];
     return [200, this.#updates.filter(({ update_id: id }) => id >= offset)];
+  }
+
+  #wake(): void {
+    this.#waiting.splice(0).forEach((wake) => wake());
   }
 }

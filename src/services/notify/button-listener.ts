@@ -1,20 +1,12 @@
-import { messageOf } from '../../core/errors.ts';
 import type { AnswerResult } from '../../core/notify/text/answer.ts';
 import { answerText } from '../../core/notify/text/answer.ts';
 import type { TextContext } from '../../core/notify/text/sentence.ts';
-import { Outage } from '../../lib/outage.ts';
-import { InterruptibleSleep } from '../../lib/sleep.ts';
 import { withDeadline } from '../../lib/timeout.ts';
-import type { Counter, Logger } from '../../ports/metrics.ts';
-import type { ButtonPress, ButtonSource, NotificationStore } from '../../ports/notification.ts';
-import type { Clock } from '../../ports/time.ts';
+import type { Counter } from '../../ports/metrics.ts';
+import type { ButtonAnswer, ButtonPress, ButtonSource } from '../../ports/notification.ts';
+import { type HeldLease, LeaseLoop, type LeaseLoopDeps } from './lease-loop.ts';
 
-export interface ButtonListenerDeps {
-  readonly store: Pick<NotificationStore, 'lease' | 'release'>;
-  /** Names this daemon among several. */
-  readonly owner: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface ButtonListenerDeps extends LeaseLoopDeps {
   /** By way and outcome. */
   readonly answered: Counter;
   /** The operator command; the same request twice changes nothing more. */
@@ -23,12 +15,9 @@ export interface ButtonListenerDeps {
   readonly contextOf: (sink: string) => TextContext;
 }
 
-/** Longer than a poll, with what it brings. */
-const LEASE_MS = 60_000;
+/** A poll and a settled press each take less than the lease lasts. */
 const POLL_TIMEOUT_MS = 40_000;
 const ANSWER_TIMEOUT_MS = 10_000;
-const STANDBY_MS = 10_000;
-const RETRY_MS = 5000;
 
 /**
  * Executes what is asked for by buttons below notifications. One daemon at a time polls a source. A press is settled once it was
@@ -37,86 +26,69 @@ const RETRY_MS = 5000;
 export class ButtonListener {
   readonly #source: ButtonSource;
   readonly #deps: ButtonListenerDeps;
-  readonly #sleep: InterruptibleSleep;
-  readonly #abort = new AbortController();
-  readonly #outage: Outage;
-  #running: Promise<void> | undefined;
-  #stopping = false;
-  #owned = false;
+  readonly #loop: LeaseLoop;
 
   constructor(source: ButtonSource, deps: ButtonListenerDeps) {
     this.#source = source;
     this.#deps = deps;
-    this.#sleep = new InterruptibleSleep(deps.clock);
-    this.#outage = new Outage(deps.clock);
+    const work = {
+      name: source.name,
+      kind: 'buttons',
+      failed: 'buttons of notifications not readable, retrying',
+      run: (lease: HeldLease) => this.#poll(lease),
+    };
+    this.#loop = new LeaseLoop(work, deps);
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    this.#loop.start();
   }
 
   /** Idempotent. */
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#abort.abort();
-    this.#sleep.stop();
-    await this.#running;
-    if (this.#owned)
-      await this.#deps.store.release(this.#source.name, this.#deps.owner).catch(() => undefined);
-    this.#owned = false;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      try {
-        const waitMs = await this.#pass();
-        if (waitMs > 0) await this.#sleep.sleep(waitMs);
-      } catch (error) {
-        if (this.#stopping) return;
-        if (this.#outage.failed(error))
-          this.#deps.logger.warn(
-            { error: messageOf(error) },
-            'buttons of notifications not readable, retrying',
-          );
-        await this.#sleep.sleep(RETRY_MS);
-      }
+  async #poll(lease: HeldLease): Promise<void> {
+    const poll = (signal: AbortSignal) => this.#source.poll(signal);
+    const presses = await withDeadline(this.#deps.clock, { ms: POLL_TIMEOUT_MS }, poll, lease.signal);
+    lease.works();
+    for (const press of presses) {
+      await this.#settle(press, lease);
+      // Many presses take longer than a lease; what is left comes again.
+      if (lease.signal.aborted || !(await lease.renew())) return;
     }
   }
 
-  async #pass(): Promise<number> {
-    const { store, owner, clock } = this.#deps;
-    this.#owned = await store.lease({ name: this.#source.name, kind: 'buttons' }, owner, LEASE_MS);
-    if (!this.#owned) return STANDBY_MS;
-    const poll = (signal: AbortSignal) => this.#source.poll(signal);
-    const presses = await withDeadline(clock, { ms: POLL_TIMEOUT_MS }, poll, this.#abort.signal);
-    this.#outage.recovered();
-    for (const press of presses) await this.#settle(press);
-    return 0;
-  }
-
-  async #settle(press: ButtonPress): Promise<void> {
-    const { act, answered, contextOf, logger, clock } = this.#deps;
-    const { asked, refuse, sink } = press;
-    if (sink !== undefined) {
-      const context = contextOf(sink);
-      let said = context.language.messages.not_allowed;
-      if (asked !== undefined) {
-        const result = await act(asked);
-        said = answerText(result, context);
-        answered.inc(1, { way: 'button', outcome: result.outcome });
-        const { by, action, alertId } = asked;
-        if (!result.repeated)
-          logger.info(
-            { by, command: action, alert_id: alertId, outcome: result.outcome },
-            'alert answered by a button',
-          );
-      } else {
-        answered.inc(1, { way: 'button', outcome: 'refused' });
-        logger.warn({ by: refuse?.by, user_id: refuse?.userId, sink }, 'button pressed by an unlisted user');
-      }
-      const answer = (signal: AbortSignal) => press.answer(said, signal);
-      await withDeadline(clock, { ms: ANSWER_TIMEOUT_MS }, answer, this.#abort.signal);
+  async #settle(press: ButtonPress, { signal: stopped }: HeldLease): Promise<void> {
+    const { clock } = this.#deps;
+    const answer = await this.#execute(press);
+    if (answer !== undefined) {
+      const send = (signal: AbortSignal) => press.answer(answer, signal);
+      await withDeadline(clock, { ms: ANSWER_TIMEOUT_MS }, send, stopped);
     }
     press.settled();
+  }
+
+  /** Undefined: it is no button of ours. */
+  async #execute({ asked, refuse, sink }: ButtonPress): Promise<ButtonAnswer | undefined> {
+    const { act, answered, contextOf, logger } = this.#deps;
+    if (sink === undefined) return undefined;
+    const context = contextOf(sink);
+    if (asked === undefined) {
+      answered.inc(1, { way: 'button', outcome: 'refused' });
+      const { by, userId, chat, reason } = refuse ?? {};
+      logger.warn({ by, user_id: userId, chat, sink, reason }, 'button press refused');
+      return { said: context.language.messages.not_allowed, isDone: false };
+    }
+    const result = await act(asked);
+    answered.inc(1, { way: 'button', outcome: result.outcome });
+    const { by, action, alertId } = asked;
+    if (!result.repeated)
+      logger.info(
+        { by, command: action, alert_id: alertId, outcome: result.outcome },
+        'alert answered by a button',
+      );
+    return { said: answerText(result, context), isDone: result.outcome !== 'over' };
   }
 }

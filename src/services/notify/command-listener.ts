@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import { type FieldwatchError, messageOf } from '../../core/errors.ts';
 import {
   type AlertCommand,
   type CommandRefusal,
@@ -11,13 +11,11 @@ import { type AnswerResult, answerText } from '../../core/notify/text/answer.ts'
 import type { TextContext } from '../../core/notify/text/sentence.ts';
 import type { Millis } from '../../core/reading.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
-import { Outage } from '../../lib/outage.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { CommandConnection, CommandMessage, CommandSource } from '../../ports/commands.ts';
-import type { Counter, Logger } from '../../ports/metrics.ts';
-import type { NotificationStore } from '../../ports/notification.ts';
-import type { Clock } from '../../ports/time.ts';
+import type { Counter } from '../../ports/metrics.ts';
+import { type HeldLease, LeaseLoop, type LeaseLoopDeps } from './lease-loop.ts';
 
 export interface CommandSettings {
   /** Where answers go that have no response topic of their own. */
@@ -29,12 +27,7 @@ export interface CommandSettings {
   readonly maxSilenceMs: () => Millis;
 }
 
-export interface CommandListenerDeps {
-  readonly store: Pick<NotificationStore, 'lease' | 'release'>;
-  /** Names this daemon among several. */
-  readonly owner: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface CommandListenerDeps extends LeaseLoopDeps {
   /** By way and outcome. */
   readonly answered: Counter;
   /** The operator command; the same request twice changes nothing more. */
@@ -50,10 +43,7 @@ interface Answer {
   readonly [field: string]: unknown;
 }
 
-const LEASE_MS = 60_000;
 const RENEW_MS = 20_000;
-const STANDBY_MS = 10_000;
-const RETRY_MS = 5000;
 const ACT_TIMEOUT_MS = 15_000;
 const PUBLISH_TIMEOUT_MS = 10_000;
 
@@ -66,86 +56,51 @@ export class CommandListener {
   readonly #settings: CommandSettings;
   readonly #deps: CommandListenerDeps;
   readonly #sleep: InterruptibleSleep;
-  readonly #abort = new AbortController();
-  readonly #outage: Outage;
+  readonly #loop: LeaseLoop;
   readonly #refusals: LogBudget;
   readonly #bucket: TokenBucket;
-  #running: Promise<void> | undefined;
-  #owned = false;
 
   constructor(source: CommandSource, settings: CommandSettings, deps: CommandListenerDeps) {
     this.#source = source;
     this.#settings = settings;
     this.#deps = deps;
     this.#sleep = new InterruptibleSleep(deps.clock);
-    this.#outage = new Outage(deps.clock);
     this.#refusals = new LogBudget(deps.clock);
     this.#bucket = new TokenBucket(settings.maxPerMinute, deps.clock.monotonicMs());
+    const work = {
+      name: source.name,
+      kind: 'commands',
+      failed: 'command topic not readable, retrying',
+      run: (lease: HeldLease) => this.#serve(lease),
+    };
+    this.#loop = new LeaseLoop(work, deps);
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    this.#loop.start();
   }
 
   /** Idempotent. */
-  async stop(): Promise<void> {
-    this.#abort.abort();
+  stop(): Promise<void> {
     this.#sleep.stop();
-    await this.#running;
-    if (this.#owned)
-      await this.#deps.store.release(this.#source.name, this.#deps.owner).catch(() => undefined);
-    this.#owned = false;
-  }
-
-  get #isStopping(): boolean {
-    return this.#abort.signal.aborted;
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#isStopping) {
-      let waitMs = RETRY_MS;
-      try {
-        if (await this.#lease()) await this.#serve(await this.#open());
-        else waitMs = STANDBY_MS;
-      } catch (error) {
-        if (this.#isStopping) return;
-        if (this.#outage.failed(error))
-          this.#deps.logger.warn(
-            {
-              error: messageOf(error),
-              ...(error instanceof FieldwatchError ? { remedy: error.remedy } : {}),
-            },
-            'command topic not readable, retrying',
-          );
-      }
-      await this.#sleep.sleep(waitMs);
-    }
-  }
-
-  async #lease(): Promise<boolean> {
-    const { store, owner } = this.#deps;
-    this.#owned = await store.lease({ name: this.#source.name, kind: 'commands' }, owner, LEASE_MS);
-    return this.#owned;
-  }
-
-  #open(): Promise<CommandConnection> {
-    return this.#source.open((message) => this.#handle(message));
+    return this.#loop.stop();
   }
 
   /** Returns when another daemon has the lease; rejects with the reason when the connection ends. */
-  async #serve(connection: CommandConnection): Promise<void> {
+  async #serve(lease: HeldLease): Promise<void> {
+    const connection = await this.#source.open((message) => this.#handle(message, lease));
     const end: { reason?: FieldwatchError } = {};
     void connection.closed.then((reason) => {
       end.reason = reason;
       this.#sleep.interrupt();
     });
     try {
-      while (!this.#isStopping && end.reason === undefined) {
+      while (!lease.signal.aborted && end.reason === undefined) {
         await this.#sleep.sleep(RENEW_MS);
         if (end.reason !== undefined) break;
         // Where the database is away no other daemon can take it either.
-        if (!(await this.#lease().catch(() => true))) return;
-        this.#outage.recovered();
+        if (!(await lease.renew().catch(() => true))) return;
+        lease.works();
       }
       if (end.reason !== undefined) throw end.reason;
     } finally {
@@ -153,19 +108,19 @@ export class CommandListener {
     }
   }
 
-  async #handle(message: CommandMessage): Promise<void> {
+  async #handle(message: CommandMessage, lease: HeldLease): Promise<void> {
     // It clears a retained message.
     if (message.payload.length === 0) return;
     const { responseTopic, correlation } = message;
     const isElsewhere = responseTopic !== undefined && this.#settings.mayAnswerAt(responseTopic);
-    const answer = await this.#answerTo(message);
+    const answer = await this.#answerTo(message, lease.signal);
     const topic = isElsewhere ? responseTopic : this.#settings.answerTopic;
-    await this.#publish(topic, answer, correlation);
+    await this.#publish(topic, answer, correlation, lease.signal);
     this.#deps.answered.inc(1, { way: 'mqtt', outcome: answer.status });
-    this.#outage.recovered();
+    lease.works();
   }
 
-  async #answerTo(message: CommandMessage): Promise<Answer> {
+  async #answerTo(message: CommandMessage, stopped: AbortSignal): Promise<Answer> {
     const { payload, retain, correlation, responseTopic } = message;
     const command = parseAlertCommand({ payload, retain, isCorrelated: correlation !== undefined });
     if (isRefusal(command)) return this.#refuse(command);
@@ -182,10 +137,10 @@ export class CommandListener {
         clock,
         { ms: ACT_TIMEOUT_MS },
         (signal) => unlessAborted(act({ ...command, by, requestId }), signal),
-        this.#abort.signal,
+        stopped,
       );
     } catch (error) {
-      if (this.#isStopping) throw error;
+      if (stopped.aborted) throw error;
       logger.warn(
         { command: action, alert_id: alertId, by, error: messageOf(error) },
         'command not executed',
@@ -225,12 +180,17 @@ export class CommandListener {
     return { id, status: 'refused', reason, message: detail };
   }
 
-  async #publish(topic: string, answer: Answer, correlation: Uint8Array | undefined): Promise<void> {
+  async #publish(
+    topic: string,
+    answer: Answer,
+    correlation: Uint8Array | undefined,
+    stopped: AbortSignal,
+  ): Promise<void> {
     const { clock, publish, logger } = this.#deps;
     try {
       const send = (signal: AbortSignal) =>
         unlessAborted(publish(topic, JSON.stringify(answer), correlation), signal, noAcknowledgement);
-      await withDeadline(clock, { ms: PUBLISH_TIMEOUT_MS }, send, this.#abort.signal);
+      await withDeadline(clock, { ms: PUBLISH_TIMEOUT_MS }, send, stopped);
     } catch (error) {
       // Without a connection it comes again; a broker that refuses would refuse it again, too.
       if (typeof (error as { code?: unknown }).code !== 'number') throw error;

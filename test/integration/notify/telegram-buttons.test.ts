@@ -22,11 +22,13 @@ let listeners: ButtonListener[] = [];
 let requests: Map<string, Asked>;
 let acts: Asked[];
 let isOwned: boolean;
+let outcome: AnswerResult['outcome'];
 const logger = new QuietLogger();
 
 beforeEach(async () => {
   server = await TelegramServer.start();
-  [requests, acts, isOwned] = [new Map(), [], true];
+  [requests, acts, isOwned, outcome] = [new Map(), [], true, 'done'];
+  logger.entries.length = 0;
 });
 afterEach(async () => {
   await Promise.all(listeners.map((each) => each.stop()));
@@ -47,7 +49,7 @@ function listen(chats: readonly ButtonChat[] = [CHAT]): ButtonListener {
       acts.push(asked);
       const first = requests.get(asked.requestId);
       requests.set(asked.requestId, first ?? asked);
-      return { outcome: 'done', by: (first ?? asked).by, repeated: first !== undefined };
+      return { outcome, by: (first ?? asked).by, repeated: first !== undefined };
     },
   });
   listeners.push(listener);
@@ -121,17 +123,71 @@ test('of a daemon that was killed before it answered, a press comes again and is
   expect(new Set(server.of('editMessageText').map(({ text }) => text)).size).toBe(1);
 });
 
-test('a user who is not listed may not, another chat and other data are ignored', async () => {
+test('in a group each press is of the one who pressed it, and the first one is shown', async () => {
+  listen();
+  const first = server.press({ data: buttonData('ack', ALERT), from: { id: 7, first_name: 'Ann' } });
+  const second = server.press({ data: buttonData('ack', ALERT), from: { id: 8, first_name: 'Bob' } });
+  await eventually('both are settled', () => server.of('getUpdates').some(({ offset }) => offset === 102));
+  expect(acts.map(({ by, requestId }) => [by, requestId])).toEqual([
+    ['Ann (phone)', `telegram:${first}`],
+    ['Bob (phone)', `telegram:${second}`],
+  ]);
+  expect(server.of('answerCallbackQuery').map(({ callback_query_id: id }) => id)).toEqual([first, second]);
+});
+
+test('a user who is not listed may not, nor anyone in a chat that is not configured; other data is ignored', async () => {
   listen([{ ...CHAT, users: [7] }]);
   server.press({ data: buttonData('silence', ALERT), from: { id: 8, first_name: 'Bob' } });
   server.press({ data: buttonData('ack', ALERT), chat: -5 });
   server.press({ data: 'something else' });
   await eventually('all are settled', () => server.of('getUpdates').some(({ offset }) => offset === 103));
   expect(acts).toEqual([]);
+  const refused = { text: 'You may not do this.', show_alert: true };
+  expect(server.of('answerCallbackQuery')).toMatchObject([refused, refused]);
+  expect(server.of('editMessageText')).toEqual([]);
+  expect(logger.entries.filter(({ message }) => message === 'button press refused')).toMatchObject([
+    { fields: { user_id: 8, chat: -100123, reason: 'user' } },
+    { fields: { user_id: 7, chat: -5, reason: 'chat' } },
+  ]);
+});
+
+test('a press on an alert that is over is answered, and the message stays as it is', async () => {
+  outcome = 'over';
+  listen();
+  server.press({ data: buttonData('ack', ALERT) });
+  await eventually('it is settled', () => server.of('getUpdates').some(({ offset }) => offset === 101));
   expect(server.of('answerCallbackQuery')).toMatchObject([
-    { text: 'You may not do this.', show_alert: true },
+    { text: 'This alert is over: there is nothing to do.', show_alert: true },
   ]);
   expect(server.of('editMessageText')).toEqual([]);
+});
+
+test('a chat that the bot has left holds up no press of another', async () => {
+  server.refusing.set('editMessageText', [403, 'Forbidden: bot was kicked from the supergroup chat']);
+  listen();
+  server.press({ data: buttonData('ack', ALERT) });
+  server.press({ data: buttonData('silence', ALERT) });
+  await eventually('both are settled', () => server.of('getUpdates').some(({ offset }) => offset === 102));
+  expect(acts.map(({ action }) => action)).toEqual(['ack', 'silence']);
+  expect(server.of('answerCallbackQuery')).toHaveLength(2);
+});
+
+test('where another program asks for the updates of the bot, its line says so, and the presses come to one of both', async () => {
+  listen();
+  await eventually('it polls', () => server.polls > 0);
+  const other = new TelegramButtons({ url: server.url, token: TOKEN }, [CHAT]);
+  const stop = new AbortController();
+  const polling = other.poll(stop.signal).catch(() => []);
+  const isConflict = ({ message, fields }: (typeof logger.entries)[number]) =>
+    message === 'buttons of notifications not readable, retrying' &&
+    /409.*getUpdates/.test(String(fields['error']));
+  await eventually('it says so', () => logger.entries.some(isConflict));
+  // The other one has ended.
+  stop.abort();
+  await polling;
+  const id = server.press({ data: buttonData('ack', ALERT) });
+  await eventually('it is executed', () => acts.length > 0);
+  expect(acts).toMatchObject([{ requestId: `telegram:${id}` }]);
 });
 
 test('a daemon that has not the lease does not ask', async () => {
