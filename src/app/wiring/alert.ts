@@ -3,6 +3,8 @@ import { type AlertManager, createAlertManager } from '../../services/alert/aler
 import type { Expected } from '../../services/alert/state-loader.ts';
 import type { BatchWriter } from '../../services/ingest/batch-writer.ts';
 import type { SensorRegistry } from '../../services/ingest/sensor-registry.ts';
+import { coalesce } from '../../lib/serial-queue.ts';
+import type { Sensor } from '../../ports/sensors.ts';
 import { withSpooled } from '../../services/spool/spooled-readings.ts';
 import type { Base, Context, SharedEvaluation } from '../context.ts';
 import { describerOf } from './texts.ts';
@@ -35,14 +37,29 @@ export function openAlertManager({
   });
 }
 
-/** A location learned from a topic applies to the rules like a configured one, from the next batch on. */
+/**
+ * A location learned from a topic applies to the rules like a configured one, from the next batch on. Where it changes no rule, the sensors
+ * alone are replaced: the states of all others need not move for it, batch after batch, when many sensors send for the first time.
+ */
 export function followLocations({
   registry,
   alertManager,
   writer,
   live,
 }: Pick<Context, 'registry' | 'alertManager' | 'writer' | 'live'>): void {
-  registry.onPlaced = () => void applyRules(new RuleSet(live.config.alerts), registry, alertManager, writer);
+  let waiting: (Sensor | undefined)[] = [];
+  const follow = coalesce(async () => {
+    const placed = waiting.filter((sensor) => sensor !== undefined);
+    const areAllKnown = placed.length === waiting.length;
+    waiting = [];
+    let done = false;
+    if (areAllKnown) await writer.between(() => void (done = alertManager.place(placed)));
+    if (!done) await applyRules(new RuleSet(live.config.alerts), registry, alertManager, writer);
+  });
+  registry.onPlaced = (placed) => {
+    waiting = waiting.concat(placed ?? [undefined]);
+    follow();
+  };
 }
 
 /** Meanwhile the states are not read again that often. A writer that has given up does not wait. */

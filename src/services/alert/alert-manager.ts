@@ -96,6 +96,7 @@ export class AlertManager {
       evaluations: this.evaluations,
       operatorCommands: this.operatorCommands,
       silenceLog: this.silenceLog,
+      room: () => this.publisher.room(),
     });
     exportAlertStates(deps.metrics, () => this.engine.open, deps.stateSeries ?? 0);
   }
@@ -197,6 +198,11 @@ export class AlertManager {
   /** Resolves once the outbox records what was published, as far as it could be written. True: all of it. */
   published(): Promise<boolean> {
     return this.publisher.settled();
+  }
+
+  /** Resolves once few notifications wait to be logged and queued for the sinks: before more are made. Undefined: few wait. */
+  room(): Promise<void> | undefined {
+    return this.publisher.room();
   }
 
   /** An alert of one sensor may suppress one of another, so one engine has to have both. */
@@ -342,6 +348,12 @@ export class AlertManager {
         this.engine = engine;
       },
     };
+  }
+
+  /** Sensors have got their location. False: their rules change with it, which takes a `reload`. Between two batches. */
+  place(sensors: readonly Sensor[]): boolean {
+    this.dropForgotten();
+    return this.engine.replaceSensors(sensors, this.deps.clock.nowMs());
   }
 
   /** Whether these rules are in force. */

@@ -29,6 +29,8 @@ export interface AlertTickerParts {
   readonly evaluations: Evaluations;
   readonly operatorCommands: OperatorCommands;
   readonly silenceLog: SilenceLog;
+  /** Waits while many notifications are still to be logged and queued; undefined: few are. */
+  readonly room: () => Promise<void> | undefined;
 }
 
 const TICK_EVERY_MS = 1000;
@@ -79,6 +81,7 @@ export class AlertTicker {
           do {
             this.behind = false;
             await commit(() => this.tick(untilMs));
+            await this.parts.room();
           } while (this.behind && !this.stopped);
         this.outage.recovered();
       } catch (error) {

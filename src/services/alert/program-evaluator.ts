@@ -77,6 +77,10 @@ export class ProgramEvaluator implements AlertEvaluator {
     this.deps.own?.publish(notifications);
   }
 
+  room(): Promise<void> | undefined {
+    return this.deps.own?.room?.();
+  }
+
   publishUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void> {
     return this.deps.own?.publishUnpersisted(notifications);
   }

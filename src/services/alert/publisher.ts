@@ -29,6 +29,10 @@ export interface PublisherDeps {
 }
 
 const MARK_AGAIN_MS = 5000;
+/** Notifications that are routed and marked at a time. */
+const MARKED_AT_ONCE = 1000;
+/** Notifications that wait for their lines and marks before `room` is waited for. */
+const MAX_BACKLOG = 5000;
 /** Lines per event loop iteration: one message may raise tens of thousands of alerts. */
 const LINES_PER_TURN = 200;
 /** Lines that were published before their rows existed, remembered so that they are not published again with them. */
@@ -42,6 +46,9 @@ export class AlertPublisher {
   private readonly deps: PublisherDeps;
   private readonly groups: NoDataDigest;
   private unmarked: AlertNotification[] = [];
+  /** Published, and their lines still to be written: they are not in `unmarked` yet. */
+  private unwritten = 0;
+  private cannotMark = false;
   private readonly ahead = new Set<string>();
   /** Lines that are still being written. */
   private readonly lines = new SerialQueue();
@@ -57,7 +64,11 @@ export class AlertPublisher {
   publish(notifications: readonly AlertNotification[]): void {
     if (notifications.length === 0) return;
     const fresh = this.unlogged(notifications);
-    void this.log(fresh, true, () => this.mark(notifications));
+    this.unwritten += notifications.length;
+    void this.log(fresh, true, () => {
+      this.unwritten -= notifications.length;
+      this.mark(notifications);
+    });
     const { onAlert } = this.deps;
     if (onAlert !== undefined) for (const each of notifications) if (isAlertChange(each)) onAlert(each);
   }
@@ -111,6 +122,25 @@ export class AlertPublisher {
       );
       logger.info({ pending: pending.length, logged: logged.size }, 'resuming undelivered notifications');
       this.mark(pending);
+      await this.marker.idle();
+    }
+  }
+
+  /**
+   * Resolves once few notifications wait, or they cannot be marked now. Whoever publishes many of them one after the other waits for it
+   * in between: so their number in memory is bounded, however many there are. Undefined: few wait.
+   */
+  room(): Promise<void> | undefined {
+    return this.isFull ? this.untilRoom() : undefined;
+  }
+
+  private get isFull(): boolean {
+    return this.unwritten + this.unmarked.length > MAX_BACKLOG && !this.cannotMark;
+  }
+
+  private async untilRoom(): Promise<void> {
+    while (this.isFull) {
+      await this.lines.idle();
       await this.marker.idle();
     }
   }
@@ -175,13 +205,14 @@ export class AlertPublisher {
   private async markSent(): Promise<number | void> {
     const { store, router, logger } = this.deps;
     while (this.unmarked.length > 0) {
-      const sent = this.unmarked;
-      this.unmarked = [];
+      const sent = this.unmarked.slice(0, MARKED_AT_ONCE);
       try {
         await store.markSent(sent, router?.route(sent) ?? []);
+        this.unmarked.splice(0, sent.length);
+        this.cannotMark = false;
         router?.queued(sent);
       } catch (error) {
-        this.unmarked = [...sent, ...this.unmarked];
+        this.cannotMark = true;
         logger.warn(
           { error: messageOf(error), notifications: this.unmarked.length },
           'cannot mark notifications as sent, retrying',

@@ -35,6 +35,8 @@ export interface AlertEvaluator {
   ): EvaluatedBatch | Promise<EvaluatedBatch>;
   /** Publishes what is committed to the alert log and the sinks. */
   publish(notifications: readonly AlertNotification[]): void;
+  /** Waits while what was published is not yet logged and queued; undefined: there is nothing to wait for. */
+  room?(): Promise<void> | undefined;
   /**
    * The same for what is on this machine's disk only; `publish` follows with the commit, and publishes nothing twice.
    * Resolves once the lines are written.

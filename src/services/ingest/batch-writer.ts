@@ -156,6 +156,8 @@ export class BatchWriter {
 
   /** Resolves once the batch is safe; retries without limit, unless it is abandoned. Never rejects. */
   async write(batch: IngestBatch): Promise<Written> {
+    const room = this.deps.alertManager.room?.();
+    if (room !== undefined) await room;
     const startedMs = this.deps.clock.monotonicMs();
     this.commit.begin();
     this.writingSince = startedMs;

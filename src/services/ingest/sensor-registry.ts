@@ -33,8 +33,8 @@ export class SensorRegistry {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private options: RegistryOptions;
-  /** Sensors have got a location or a gateway, or gateways are new: rules apply to them accordingly. */
-  onPlaced: (() => void) | undefined;
+  /** Sensors have got a location or a gateway, or gateways are new (`undefined`): rules apply to them accordingly. */
+  onPlaced: ((placed: readonly Sensor[] | undefined) => void) | undefined;
   private readonly moves = new SensorMoves();
   private readonly conflicts: LogBudgets<number>;
   private windowStartMs = -Infinity;
@@ -179,7 +179,7 @@ export class SensorRegistry {
     await this.resolveRefused(refused);
     if (admitted.length > 0) await this.register(admitted);
     // One that never sends anything itself is expected from now on.
-    if (admitted.some(({ key }) => gateways.has(key))) this.onPlaced?.();
+    if (admitted.some(({ key }) => gateways.has(key))) this.onPlaced?.(undefined);
     return refused;
   }
 
@@ -217,7 +217,7 @@ export class SensorRegistry {
       found.flatMap(({ gateway }) => gateway ?? []).filter((key) => !this.byKey.has(key)),
     );
     const gateways = unknown.size === 0 ? [] : await this.directory.find([...unknown]);
-    const placed = found.some((sensor) => {
+    const placed = found.filter((sensor) => {
       const known = this.byKey.get(sensor.key);
       return (
         known !== undefined &&
@@ -225,7 +225,8 @@ export class SensorRegistry {
       );
     });
     this.adopt([...found, ...gateways]);
-    if (placed || gateways.length > 0) this.onPlaced?.();
+    if (gateways.length > 0) this.onPlaced?.(undefined);
+    else if (placed.length > 0) this.onPlaced?.(placed);
   }
 
   /** A sensor without a location or a gateway (for example declared without one) has those that its topic names. */
@@ -233,7 +234,7 @@ export class SensorRegistry {
     if (devices.length === 0) return;
     const placed = await this.directory.locate(devices);
     this.adopt(placed);
-    if (placed.length > 0) this.onPlaced?.();
+    if (placed.length > 0) this.onPlaced?.(placed);
   }
 
   /** True once a sensor has moved to the topic of another location. */

@@ -211,3 +211,50 @@ test('a mark that fails is tried again by itself', async () => {
   await publisher.stop();
   expect(clock.pending).toBe(0);
 });
+
+test('of very many, a thousand are routed and marked at a time, and whoever publishes waits for room', async () => {
+  const [routed, marked]: [number[], number[]] = [[], []];
+  const store = {
+    markSent: async (all: readonly unknown[]) => {
+      await nextTick();
+      marked.push(all.length);
+    },
+  } as unknown as AlertStore;
+  const publisher = new AlertPublisher({
+    store,
+    logger: new QuietLogger(),
+    clock: new FakeClock(),
+    router: {
+      route: (all) => {
+        // What was routed before is marked.
+        expect(marked).toHaveLength(routed.length);
+        routed.push(all.length);
+        return [];
+      },
+      queued: () => {},
+      sendNow: () => {},
+    },
+  });
+  publisher.publish(Array.from({ length: 4000 }, () => notificationOf()));
+  expect(publisher.room()).toBeUndefined();
+  publisher.publish(Array.from({ length: 2500 }, () => notificationOf()));
+  const room = publisher.room();
+  expect(room).toBeDefined();
+  await room;
+  expect(publisher.room()).toBeUndefined();
+  await publisher.stop();
+  expect(marked).toEqual([1000, 1000, 1000, 1000, 1000, 1000, 500]);
+});
+
+test('while nothing can be marked, there is no waiting for room', async () => {
+  const store = {
+    markSent: async () => {
+      throw new Error('away');
+    },
+  } as unknown as AlertStore;
+  const publisher = new AlertPublisher({ store, logger: new QuietLogger(), clock: new FakeClock() });
+  publisher.publish(Array.from({ length: 6000 }, () => notificationOf()));
+  await publisher.room();
+  expect(publisher.room()).toBeUndefined();
+  await publisher.stop();
+});

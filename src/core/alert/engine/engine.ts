@@ -277,6 +277,20 @@ export class AlertEngine {
   }
 
   /**
+   * Sensors have another location, type or tags. False: that changes rules, or what alerts make of each other, and nothing was done;
+   * the states have to move to a new engine. Not part of a working set: the current one is discarded.
+   */
+  replaceSensors(sensors: readonly SensorFacts[], nowMs: Millis): boolean {
+    if (this.suppressor.relatesByLabels || !sensors.every((sensor) => this.map.keepsRules(sensor)))
+      return false;
+    this.version++;
+    for (const sensor of sensors) this.map.replace(sensor);
+    if (this.suppressor.suppressesByLabels) this.silence(this.silences, nowMs);
+    this.begin();
+    return true;
+  }
+
+  /**
    * When the series of another engine were last received, for those that were read from the database in its place. Of all
    * others silence counts from `nowMs`. Not part of a working set: the current one is discarded.
    */

@@ -73,6 +73,25 @@ export class SeriesIndex {
     return slot;
   }
 
+  /** Whether the same rules apply to the sensor as it is now. */
+  keepsRules(sensor: SensorFacts): boolean {
+    const slot = this.slots.get(sensor.id);
+    if (slot === undefined) return true;
+    const { key, gateway = null } = slot.sensor;
+    const isSame = sensor.key === key && (sensor.gateway ?? null) === gateway;
+    return isSame && this.rules.rulesFor(sensor) === slot.rules;
+  }
+
+  /** The sensor as it is now, under the same rules. */
+  replace(sensor: SensorFacts): void {
+    const slot = this.slots.get(sensor.id);
+    if (slot === undefined) return;
+    const replaced = { ...slot, sensor };
+    this.slots.set(sensor.id, replaced);
+    this.byKey?.set(sensor.key, replaced);
+    for (const series of this.ofSensor(sensor.id)) series.sensor = sensor;
+  }
+
   /** By the key of the sensor. */
   slotNamed(key: string): Slot | undefined {
     this.byKey ??= new Map([...this.slots.values()].map((slot) => [slot.sensor.key, slot]));

@@ -35,7 +35,7 @@ export interface MinimumWait {
  * nothing had happened.
  */
 export class SeriesState {
-  readonly sensor: SensorFacts;
+  sensor: SensorFacts;
   readonly rule: MetricRule;
   readonly instances: readonly AlertInstance[];
   /** The instance for missing data, if that is watched. */

@@ -86,7 +86,17 @@ export class Suppressor implements EffectSink {
 
   /** Alerts may suppress others. */
   private get relates(): boolean {
-    return this.suppressions.inhibition.exists || this.gateways.exists || this.counters.exists;
+    return this.relatesByLabels || this.gateways.exists;
+  }
+
+  /** Silences or maintenance windows may suppress alerts. */
+  get suppressesByLabels(): boolean {
+    return this.suppressions.exist;
+  }
+
+  /** Alerts may suppress or count others by their labels. */
+  get relatesByLabels(): boolean {
+    return this.suppressions.inhibition.exists || this.counters.exists;
   }
 
   /** A gateway that may have been away was received: its sensors are missed without it. */
@@ -255,6 +265,11 @@ export class SuppressionIndex {
 
   get silences(): readonly Silence[] {
     return this.active;
+  }
+
+  /** Silences or maintenance windows. */
+  get exist(): boolean {
+    return this.active.length + this.maintenance.length > 0;
   }
 
   silence(silences: readonly Silence[]): void {
