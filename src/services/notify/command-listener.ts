@@ -13,7 +13,7 @@ import type { Millis } from '../../core/reading.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
-import type { CommandConnection, CommandMessage, CommandSource } from '../../ports/commands.ts';
+import type { CommandMessage, CommandSource } from '../../ports/commands.ts';
 import type { Counter } from '../../ports/metrics.ts';
 import { type HeldLease, LeaseLoop, type LeaseLoopDeps } from './lease-loop.ts';
 
