@@ -97,14 +97,18 @@ export class TelegramServer {
     }
     const refusal = this.refusing.get(method);
     if (refusal !== undefined) return refusal;
-    return method === 'getUpdates' ? this.#poll(Number(parameters['offset'] ?? 0)) : [200, true];
+    return method === 'getUpdates' ? this.#poll(parameters) : [200, true];
   }
 
-  async #poll(offset: number): Promise<readonly [number, unknown]> {
+  async #poll({ offset: from, timeout }: TelegramCall['parameters']): Promise<readonly [number, unknown]> {
+    const offset = Number(from ?? 0);
     const poll = ++this.polls;
     this.#wake();
     this.#updates = this.#updates.filter(({ update_id: id }) => id >= offset);
-    if (this.#updates.length === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#updates.length === 0) {
+      const end = setTimeout(() => this.#wake(), Number(timeout ?? 0) * 1000);
+      await new Promise<void>((resolve) => this.#waiting.push(resolve)).finally(() => clearTimeout(end));
+    }
     if (poll < this.polls) return [409, CONFLICT];
     return [200, this.#updates.filter(({ update_id: id }) => id >= offset)];
   }

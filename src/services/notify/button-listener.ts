@@ -89,6 +89,8 @@ export class ButtonListener {
         { by, command: action, alert_id: alertId, outcome: result.outcome },
         'alert answered by a button',
       );
-    return { said: answerText(result, context), isDone: result.outcome !== 'over' };
+    // Where nothing was done now, the message shows who was the first.
+    const isDone = result.outcome === 'done' || result.outcome === 'queued';
+    return { said: answerText(result, context), isDone };
   }
 }
