@@ -7,15 +7,19 @@ import type { Db } from '../queries/db.ts';
 import { pastNotifications } from '../queries/past-notifications.ts';
 import { sensorFacts } from '../queries/sensors.ts';
 
-/** The route of a delivery; undefined: none that is configured now leads there. */
+/** The route of a delivery; undefined: it is not known. */
 export type RouteOfDelivery = (delivery: DeliveryRow) => string | undefined;
 
-/** The route that leads to the sink of each delivery. Deliveries do not record it: this is what the present configuration says. */
+/**
+ * The route by which each delivery went to its sink, as it was recorded; what follows a firing went where that did. For episodes of earlier
+ * versions, which recorded none, it is the one that leads there by the present configuration.
+ */
 export async function routesOfDeliveries(
   db: Db,
   config: Config,
-  { rows }: EpisodeRecord,
+  { rows, deliveries }: EpisodeRecord,
 ): Promise<RouteOfDelivery> {
+  if (deliveries.some(({ route }) => route !== null)) return recordedRoutes(deliveries);
   const [row] = rows;
   const none = () => undefined;
   if (row.alertId === null || config.notify.sinks.length === 0) return none;
@@ -32,6 +36,13 @@ export async function routesOfDeliveries(
     return decisions.find((decision) => isOf(decision) && decision.route !== null)?.route ?? undefined;
   };
 }
+
+export const recordedRoutes =
+  (deliveries: readonly DeliveryRow[]): RouteOfDelivery =>
+  (delivery) =>
+    delivery.route ??
+    deliveries.find(({ sink, route }) => sink === delivery.sink && route !== null)?.route ??
+    undefined;
 
 const RISES: ReadonlySet<string> = new Set(['firing', 'escalated']);
 

@@ -54,6 +54,7 @@ export const alertDeliveries = pgTable('alert_deliveries', {
   groupKey: text('group_key'),
   groupIntervalMs: integer('group_interval_ms').notNull().default(filled),
   repeatMs: bigint('repeat_ms', { mode: 'number' }),
+  route: text('route'),
 });
 
 export const alertDuty = pgTable('alert_duty', {

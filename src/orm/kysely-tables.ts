@@ -44,6 +44,7 @@ export interface AlertDeliveriesTable {
   group_key: string | null;
   group_interval_ms: Filled<number>;
   repeat_ms: Int8 | null;
+  route: string | null;
 }
 
 export interface AlertDutyTable {
@@ -481,6 +482,7 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'group_key',
     'group_interval_ms',
     'repeat_ms',
+    'route',
   ],
   alert_duty: ['group_name', 'owner', 'epoch', 'leased_until', 'taken_at'],
   alert_handover: ['id', 'group_name', 'shard', 'readings', 'record', 'created_at', 'received_s'],

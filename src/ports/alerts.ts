@@ -103,4 +103,6 @@ export interface NewDelivery extends NotificationKey {
   readonly isRise?: boolean | undefined;
   /** Time to its reminder. */
   readonly repeatMs?: number | undefined;
+  /** The place of the route that decided; absent: it follows the firing. */
+  readonly route?: string | undefined;
 }

@@ -63,6 +63,13 @@ export interface WaitingGroup extends GroupName {
   readonly dueInMs: Millis;
 }
 
+/** Sent while the database was away. */
+export interface SentNotification {
+  readonly notification: AlertNotification;
+  /** The place of the route that decided; undefined: it follows the firing. */
+  readonly route: string | undefined;
+}
+
 /** The first of a group, and how far the queue was read: later ones are not included. */
 export interface QueuedGroup {
   readonly first: readonly QueuedNotification[];
@@ -134,7 +141,7 @@ export interface NotificationStore {
   /** Enforces the bounds: collapses, expires, drops the oldest. */
   enforceLimits(sink: string, bounds: QueueBounds): Promise<QueueLimitsReport>;
   /** What was sent while the database was away: known from now on, whether or not it was queued already. */
-  record(sink: string, sent: readonly AlertNotification[]): Promise<void>;
+  record(sink: string, sent: readonly SentNotification[]): Promise<void>;
   notified(sink: string, resolvedWithinMs: number): Promise<readonly NotifiedEpisode[]>;
   report(sink: string, report: SinkReport): Promise<void>;
 }

@@ -210,7 +210,7 @@ SELECT seq, event, created_at AS "createdAt", payload ->> 'severity' AS severity
 FROM alert_outbox WHERE alert_id = $1::uuid ORDER BY seq LIMIT 1000`;
 
 export const deliveriesSql = `
-SELECT sink, event, created_at AS "queuedAt", done_at AS "doneAt", outcome, origin, step, CASE WHEN held THEN due_at END AS "heldUntil"
+SELECT sink, event, created_at AS "queuedAt", done_at AS "doneAt", outcome, origin, step, route, CASE WHEN held THEN due_at END AS "heldUntil"
 FROM alert_deliveries WHERE alert_id = $1::uuid ORDER BY id LIMIT 1000`;
 
 /** What operators asked for and got. */
@@ -246,6 +246,8 @@ export interface DeliveryRow {
   readonly origin: string | null;
   /** Above 0: an escalation, in seconds after the firing; below: the number of a reminder. */
   readonly step: number;
+  /** The place of its route in the configuration of that time; null: it follows the firing, or is of an earlier version. */
+  readonly route: string | null;
   /** It is decided then. */
   readonly heldUntil: Date | null;
 }

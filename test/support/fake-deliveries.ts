@@ -5,6 +5,7 @@ import type {
   HeldReport,
   NotificationSink,
   NotificationStore,
+  SentNotification,
   SinkReport,
 } from '../../src/ports/notification.ts';
 import type { Clock } from '../../src/ports/time.ts';
@@ -18,6 +19,7 @@ export const placed = (
 ): readonly PlacedNotification[] =>
   all.map((notification) => ({
     notification,
+    route: undefined,
     groupKey: JSON.stringify({ alert_type: notification.alertType }),
     waitMs: 0,
     intervalMs: 0,
@@ -62,8 +64,8 @@ export class FakeDeliveries implements NotificationStore {
     return { queued: this.queue.size, collapsed: 0, dropped, expired: 0 };
   }
 
-  async record(_sink: string, sent: readonly AlertNotification[]) {
-    this.recordedAs.push(...sent);
+  async record(_sink: string, sent: readonly SentNotification[]) {
+    this.recordedAs.push(...sent.map(({ notification }) => notification));
   }
 
   async notified() {

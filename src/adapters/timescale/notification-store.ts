@@ -8,6 +8,7 @@ import type {
   SinkReport,
   HeldReport,
   NotifiedEpisode,
+  SentNotification,
 } from '../../ports/notification.ts';
 import { databaseError } from './errors.ts';
 import { StoredQueue } from './notification-queue.ts';
@@ -141,21 +142,22 @@ export class TimescaleNotificationStore implements NotificationStore {
     return (rows as QueueLimitsReport[])[0] ?? { queued: 0, collapsed: 0, dropped: 0, expired: 0 };
   }
 
-  async record(sink: string, sent: readonly AlertNotification[]): Promise<void> {
+  async record(sink: string, sent: readonly SentNotification[]): Promise<void> {
     await this.#query(
-      `INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, done_at, outcome)
-       SELECT n.alert_id, n.seq, $1, n.event, n.alert_type, now(), 'sent'
-         FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[]) AS n (alert_id, seq, event, alert_type)
+      `INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, done_at, outcome, route)
+       SELECT n.alert_id, n.seq, $1, n.event, n.alert_type, now(), 'sent', n.route
+         FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[]) AS n (alert_id, seq, event, alert_type, route)
        ON CONFLICT (alert_id, seq, sink, step) DO UPDATE SET done_at = now(), outcome = 'sent', held = false
         WHERE alert_deliveries.done_at IS NULL`,
       [
         sink,
         ...columns(
           sent,
-          ({ alertId }) => alertId,
-          ({ seq }) => seq,
-          ({ event }) => event,
-          ({ alertType }) => alertType,
+          ({ notification }) => notification.alertId,
+          ({ notification }) => notification.seq,
+          ({ notification }) => notification.event,
+          ({ notification }) => notification.alertType,
+          ({ route }) => route ?? null,
         ),
       ],
     );

@@ -38,13 +38,13 @@ WITH marked AS (
 ended AS (
   UPDATE alert_deliveries h SET done_at = now(), outcome = 'cancelled', held = false FROM marked m
    WHERE m.event = 'resolved' AND h.alert_id = m.alert_id AND h.held)
-INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, group_key, group_interval_ms, due_at, origin, held, step, repeat_ms)
+INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, group_key, group_interval_ms, due_at, origin, held, step, repeat_ms, route)
 SELECT n.alert_id, n.seq, n.sink, n.event, n.alert_type, n.group_key, n.group_interval_ms,
-       now() + n.due_in_ms * interval '1 ms', n.held_by, n.held_by IS NOT NULL, n.step, n.repeat_ms
+       now() + n.due_in_ms * interval '1 ms', n.held_by, n.held_by IS NOT NULL, n.step, n.repeat_ms, n.route
   FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::int[], $11::float8[],
-              $12::text[], $13::int[], $14::bigint[], $15::boolean[])
+              $12::text[], $13::int[], $14::bigint[], $15::boolean[], $16::text[])
     WITH ORDINALITY AS n (alert_id, seq, sink, event, alert_type, if_told, group_key, group_interval_ms, due_in_ms,
-                          held_by, step, repeat_ms, is_rise, ordinal)
+                          held_by, step, repeat_ms, is_rise, route, ordinal)
  WHERE (NOT n.if_told OR EXISTS (
    SELECT FROM alert_deliveries e WHERE e.alert_id = n.alert_id AND e.sink = n.sink AND e.seq < n.seq
       AND NOT e.held AND e.outcome IS DISTINCT FROM 'cancelled'))
@@ -82,6 +82,7 @@ function valuesOf(sent: readonly NotificationKey[], deliveries: readonly NewDeli
       ({ step }) => step ?? 0,
       ({ repeatMs }) => repeatMs ?? null,
       ({ isRise }) => isRise ?? false,
+      ({ route }) => route ?? null,
     ),
   ];
 }

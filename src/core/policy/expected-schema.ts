@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 28,
+  version: 29,
   relations: {
     alert_commands: {
       columns: {
@@ -47,6 +47,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         group_key: { type: 'text' },
         group_interval_ms: { type: 'integer', default: '0', notNull: true },
         repeat_ms: { type: 'bigint' },
+        route: { type: 'text' },
       },
       unique: {
         alert_deliveries_pkey: 'PRIMARY KEY (alert_id, seq, sink, step)',

@@ -102,8 +102,8 @@ export class NotificationDispatcher implements DeliveryRouter {
     const nowMs = this.#deps.clock.nowMs();
     const bySink = new Map<string, PlacedNotification[]>();
     for (const notification of notifications)
-      for (const { sink, groupKey, waitMs, intervalMs } of this.#reachedNow(notification, nowMs)) {
-        const placed = { notification, groupKey, waitMs, intervalMs };
+      for (const { sink, groupKey, waitMs, intervalMs, route } of this.#reachedNow(notification, nowMs)) {
+        const placed = { notification, groupKey, waitMs, intervalMs, route: route?.place };
         const found = bySink.get(sink);
         if (found === undefined) bySink.set(sink, [placed]);
         else found.push(placed);
@@ -151,15 +151,19 @@ export class NotificationDispatcher implements DeliveryRouter {
     const { recipients, escalations } = this.#routes.of(notification, this.#deps.factsOf(sensorId), nowMs);
     const common = { alertId, seq, alertType };
     return [
-      ...recipients.map(({ sink, ifNotified, heldUntilMs, repeatMs, groupKey, waitMs, intervalMs }) => ({
+      ...recipients.map(
+        ({ sink, ifNotified, heldUntilMs, repeatMs, groupKey, waitMs, intervalMs, route }) => ({
+          ...common,
+          route: route?.place,
+          ...{ sink, event, ifNotified, groupKey, repeatMs, groupIntervalMs: intervalMs },
+          ...(heldUntilMs === undefined
+            ? { dueInMs: waitMs }
+            : { dueInMs: heldUntilMs - nowMs, heldBy: 'mute' as const }),
+        }),
+      ),
+      ...escalations.map(({ sink, afterMs, dueMs, groupKey, intervalMs, route }) => ({
         ...common,
-        ...{ sink, event, ifNotified, groupKey, repeatMs, groupIntervalMs: intervalMs },
-        ...(heldUntilMs === undefined
-          ? { dueInMs: waitMs }
-          : { dueInMs: heldUntilMs - nowMs, heldBy: 'mute' as const }),
-      })),
-      ...escalations.map(({ sink, afterMs, dueMs, groupKey, intervalMs }) => ({
-        ...common,
+        route: route.place,
         ...{ sink, ifNotified: false, groupKey, groupIntervalMs: intervalMs },
         event: 'firing' as const,
         heldBy: 'escalation' as const,

@@ -1,4 +1,3 @@
-import type { AlertNotification } from '../../core/alert/model.ts';
 import { type Placement, groupDueMs } from '../../core/notify/grouping.ts';
 import type { Millis } from '../../core/reading.ts';
 import type { NotificationKey } from '../../ports/alerts.ts';
@@ -7,17 +6,16 @@ import type {
   GroupName,
   QueuedGroup,
   QueuedNotification,
+  SentNotification,
   SinkQueue,
   WaitingGroup,
 } from '../../ports/notification.ts';
 import type { Clock } from '../../ports/time.ts';
 
 /** A notification, and the group that it belongs to. */
-export interface PlacedNotification extends Placement {
-  readonly notification: AlertNotification;
-}
+export interface PlacedNotification extends Placement, SentNotification {}
 
-interface Waiting extends QueuedNotification {
+interface Waiting extends QueuedNotification, SentNotification {
   readonly placement: Placement;
   /** By the monotonic clock. */
   readonly dueMs: Millis;
@@ -33,7 +31,7 @@ export class MemoryQueue implements SinkQueue {
   #waiting: Waiting[] = [];
   /** When groups were sent last; those whose interval is over are dropped. */
   readonly #flushed = new Map<string, { readonly atMs: Millis; readonly intervalMs: Millis }>();
-  #unrecorded: AlertNotification[] = [];
+  #unrecorded: SentNotification[] = [];
   #nextId = 1;
   /** What was taken out to be sent, and which of it is in the stored queue by now. */
   readonly #inHand = new Set<number>();
@@ -47,10 +45,11 @@ export class MemoryQueue implements SinkQueue {
   /** How many were removed. */
   push(placed: readonly PlacedNotification[]): number {
     const nowMs = this.#clock.monotonicMs();
-    for (const { notification, ...placement } of placed)
+    for (const { notification, route, ...placement } of placed)
       this.#waiting.push({
         id: this.#nextId++,
         notification,
+        route,
         placement,
         dueMs: nowMs + placement.waitMs,
       });
@@ -85,7 +84,7 @@ export class MemoryQueue implements SinkQueue {
   }
 
   /** Sent, and not yet marked in the database. */
-  get unrecorded(): readonly AlertNotification[] {
+  get unrecorded(): readonly SentNotification[] {
     return this.#unrecorded;
   }
 
@@ -158,7 +157,7 @@ export class MemoryQueue implements SinkQueue {
     const gone = new Set(done.map(({ id }) => id));
     this.#waiting = this.#waiting.filter(({ id }) => !gone.has(id));
     if (outcome !== 'sent') return;
-    this.#unrecorded.push(...done.map(({ notification }) => notification));
+    this.#unrecorded.push(...done.map(({ notification, route }) => ({ notification, route })));
     // What is removed here may be sent once more from the stored queue.
     this.#unrecorded.splice(0, Math.max(0, this.#unrecorded.length - this.#max));
   }

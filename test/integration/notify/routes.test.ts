@@ -157,6 +157,30 @@ describe('a route', () => {
       [],
     ]);
   });
+
+  test('is recorded with what goes by it, as it was then; what follows the firing has none', async () => {
+    const { publish, reload, until, idle } = daemon(
+      `    - { match: { severity: critical }, to: boss, continue: true }
+    - { to: phone, repeat_interval: 1h, escalate: [{ after: 15m, to: mail }] }`,
+    );
+    const critical = notificationOf({ severity: 'critical' });
+    await publish([critical], [stateOf(critical)]);
+    await until('phone', 1);
+    await idle();
+    await reload('    - { to: [boss, phone, mail] }');
+    await publish([endOf(critical)]);
+    await idle();
+    expect(
+      await db.rows(`SELECT DISTINCT sink, event, origin, route FROM alert_deliveries ORDER BY sink, event`),
+    ).toEqual([
+      { sink: 'boss', event: 'firing', origin: null, route: 'notify.routes[0]' },
+      { sink: 'boss', event: 'resolved', origin: null, route: null },
+      { sink: 'mail', event: 'firing', origin: 'escalation', route: 'notify.routes[1]' },
+      { sink: 'phone', event: 'firing', origin: null, route: 'notify.routes[1]' },
+      { sink: 'phone', event: 'reminder', origin: 'reminder', route: 'notify.routes[1]' },
+      { sink: 'phone', event: 'resolved', origin: null, route: null },
+    ]);
+  });
 });
 
 describe('a mute time', () => {
@@ -433,15 +457,34 @@ describe('groups', () => {
     expect(await dueInMs()).toBe(1);
   });
 
+  test('wait on while many are added, at most for the interval', async () => {
+    const dueInS = async () =>
+      Math.ceil(((await store.queueOf('phone').groups(10))[0]?.dueInMs ?? NaN) / 1000);
+    for (let n = 0; n < 49; n++) await queue(0, 300_000);
+    expect(await dueInS()).toBeLessThanOrEqual(0);
+    await queue(0, 300_000);
+    expect(await dueInS()).toBeGreaterThan(0);
+    // No more come.
+    await db.rows(`UPDATE alert_deliveries SET created_at = created_at - interval '10 s'`);
+    expect(await dueInS()).toBeLessThanOrEqual(0);
+    // They still come when the interval is over.
+    await db.rows(`UPDATE alert_deliveries SET created_at = now(), due_at = now() - interval '5 min'`);
+    expect(await dueInS()).toBeLessThanOrEqual(0);
+  });
+
   test('a storm is one notification with the first names, and its end another', async () => {
     const sinks = newSinks();
     const { publish, got, idle } = daemon('    - { to: phone, group_by: [] }', { sinks });
     const storm = Array.from({ length: 3000 }, (_, i) =>
       notificationOf({ sensorKey: `s${i}`, alertType: i % 2 === 0 ? 'offline' : 'temperature_no_data' }),
     );
+    const stopsGrowing = () =>
+      db.rows(`UPDATE alert_deliveries SET created_at = created_at - interval '10 s' WHERE done_at IS NULL`);
     await publish(storm);
+    await stopsGrowing();
     await idle();
     await publish(storm.map((each) => ({ ...each, seq: 2, event: 'resolved' as const })));
+    await stopsGrowing();
     await idle();
     const totals = (sinks.get('phone')?.got ?? []).map(({ total }) => total);
     expect(totals.reduce((sum, total) => sum + total, 0)).toBe(6000);

@@ -190,16 +190,17 @@ describe('several daemons', () => {
 describe('sent while the database was away', () => {
   test('recorded before the row exists: the row then queues nothing', async () => {
     const firing = notificationOf();
-    await store.record('ops', [firing]);
+    await store.record('ops', [{ notification: firing, route: 'notify.routes[1]' }]);
     await publish([firing]);
     expect(await waiting()).toEqual([]);
     expect(await outcomes()).toEqual([{ event: 'firing', outcome: 'sent' }]);
+    expect(await db.rows('SELECT route FROM alert_deliveries')).toEqual([{ route: 'notify.routes[1]' }]);
   });
 
   test('recorded after the row was queued: it is done', async () => {
     const firing = notificationOf();
     await publish([firing]);
-    await store.record('ops', [firing]);
+    await store.record('ops', [{ notification: firing, route: 'notify.routes[1]' }]);
     expect(await waiting()).toEqual([]);
   });
 });

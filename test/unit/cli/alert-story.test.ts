@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { type AlertStory, storyDocument, storyLines } from '../../../src/cli/alert-story.ts';
 import { crossingText, standing } from '../../../src/cli/episode-text.ts';
+import { recordedRoutes } from '../../../src/cli/routes-of-deliveries.ts';
 import { cells, createPaint } from '../../../src/cli/terminal.ts';
 import { courseOf } from '../../../src/queries/alert-course.ts';
 import type { DeliveryRow, EpisodeRecord, EpisodeRow } from '../../../src/queries/alert-episodes.ts';
@@ -20,7 +21,7 @@ const stated = () => undefined;
 
 const delivery = (change: Partial<DeliveryRow> = {}): DeliveryRow => ({
   ...{ sink: 'phone', event: 'firing', queuedAt: at(5), doneAt: at(6), outcome: 'sent', origin: null },
-  ...{ step: 0, heldUntil: null },
+  ...{ step: 0, heldUntil: null, route: null },
   ...change,
 });
 
@@ -132,6 +133,17 @@ describe('the story', () => {
     const actions = [{ kind: 'ack' as const, by: hostile, comment: hostile, at: at(12), endsAt: null }];
     const bad = { ...record, rows, episode: rows[0], actions, deliveries: [delivery({ sink: hostile })] };
     expect(text({ record: bad, steps: courseOf(bad) })).not.toMatch(/[\u001b\u202e]/);
+  });
+
+  test('has the routes of that time, what follows a firing that of the firing', () => {
+    const deliveries = [
+      delivery({ route: 'notify.routes[1]' }),
+      delivery({ sink: 'boss', step: 900, origin: 'escalation', route: 'notify.routes[0]' }),
+      delivery({ event: 'resolved' }),
+    ];
+    const routes = recordedRoutes(deliveries);
+    expect(deliveries.map(routes)).toEqual(['notify.routes[1]', 'notify.routes[0]', 'notify.routes[1]']);
+    expect(routes(delivery({ sink: 'mail' }))).toBeUndefined();
   });
 
   test('as JSON has the same, its fields as the log names them', () => {

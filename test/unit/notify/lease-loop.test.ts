@@ -184,7 +184,7 @@ test('a stop aborts the work, waits for it, and gives the lease back; twice at o
 test.each(['in standby', 'after a failure'])('a stop %s waits for nothing', async (when) => {
   const { state } = daemon('one');
   await settled();
-  const { loop } = when === 'in standby' ? daemon('two') : loops[0]! && { loop: loops[0]! };
+  const { loop } = when === 'in standby' ? daemon('two') : { loop: loops[0]! };
   if (when === 'after a failure') state.end(new Error('gone'));
   await settled();
   await loop.stop();

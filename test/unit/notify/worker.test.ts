@@ -257,7 +257,7 @@ describe('a sink worker', () => {
     // As the database has it: what is recorded as sent is not queued any more.
     store.record = async (name, sent) => {
       await record(name, sent);
-      store.queue.forget(new Set(sent.map(({ alertId, seq }) => `${alertId} ${seq}`)));
+      store.queue.forget(new Set(sent.map(({ notification: { alertId, seq } }) => `${alertId} ${seq}`)));
     };
     worker.start();
     const notification = notificationOf();
