@@ -32,7 +32,7 @@ mqtt: { url: "${broker.url}", client_id: silence-test, keepalive: 5s, reconnect:
 database: { url: "${database.url}" }
 routes: [{ topic: "sensors/{location}/{device}/readings", codec: json }]
 alerts: { metrics: { temperature: { no_data_after: 12s } } }
-notify: [{ name: ops, kind: webhook, url: "${hook.url}", group_wait: 1s, group_interval: 5s }]
+notify: [{ name: ops, kind: webhook, url: "${hook.url}", group_wait: 1s, group_interval: 2s }]
 scheduler: { enabled: false }
 http: { enabled: false }
 `);

@@ -24,10 +24,17 @@ const OF_GROUP = `${WAITING} AND d.event = $2 AND ${GROUP_KEY} = $3`;
 
 const COUNT = `SELECT count(*)::int AS count FROM alert_deliveries d WHERE ${WAITING}`;
 
+/** A group to which so many were added within the last seconds still grows: it is sent once it does not, or after its interval. */
+const GROWING = 50;
+const GROWN_AFTER = `interval '10 s'`;
+
 const GROUPS = `
 SELECT q.event, q.group_key AS "groupKey",
-  (extract(epoch FROM greatest(q.due_at, g.flushed_at + q.every * interval '1 ms') - now()) * 1000)::float8 AS "dueInMs"
-FROM (SELECT d.event, ${GROUP_KEY} AS group_key, min(coalesce(d.due_at, d.created_at)) AS due_at, min(d.group_interval_ms) AS every
+  (extract(epoch FROM greatest(q.due_at, g.flushed_at + q.every * interval '1 ms',
+     CASE WHEN q.recent >= ${GROWING} THEN least(q.newest + ${GROWN_AFTER}, q.due_at + q.every * interval '1 ms') END) - now()) * 1000)::float8
+     AS "dueInMs"
+FROM (SELECT d.event, ${GROUP_KEY} AS group_key, min(coalesce(d.due_at, d.created_at)) AS due_at, min(d.group_interval_ms) AS every,
+             max(d.created_at) AS newest, count(*) FILTER (WHERE d.created_at > now() - ${GROWN_AFTER}) AS recent
         FROM alert_deliveries d WHERE ${WAITING} GROUP BY 1, 2) q
 LEFT JOIN notify_groups g ON g.sink = $1 AND g.event = q.event AND g.group_key = q.group_key
 ORDER BY 3 LIMIT $2`;
@@ -57,10 +64,10 @@ SELECT ${ITEM} FROM ${JOINED} WHERE ${OF_GROUP} AND ${FIRST_OF_EPISODE}
 
 /** The next reminder of each episode, from now on; `done` has what was sent. */
 const REMIND = `
-INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, step, origin, held, due_at, group_key, group_interval_ms, repeat_ms)
+INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, step, origin, held, due_at, group_key, group_interval_ms, repeat_ms, route)
 SELECT DISTINCT ON (n.alert_id) n.alert_id, n.seq, n.sink, 'reminder', n.alert_type,
        least(0, (SELECT min(e.step) FROM alert_deliveries e WHERE e.alert_id = n.alert_id AND e.sink || '' = n.sink)) - 1,
-       'reminder', true, now() + n.repeat_ms * interval '1 ms', n.group_key, n.group_interval_ms, n.repeat_ms
+       'reminder', true, now() + n.repeat_ms * interval '1 ms', n.group_key, n.group_interval_ms, n.repeat_ms, n.route
   FROM done n WHERE n.repeat_ms IS NOT NULL
    AND NOT EXISTS (SELECT FROM alert_outbox o WHERE o.alert_id = n.alert_id AND o.event = 'resolved')
  ORDER BY n.alert_id, n.seq DESC
