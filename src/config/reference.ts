@@ -15,44 +15,81 @@ export interface KeyReference {
 type Def = z.core.$ZodTypes['_zod']['def'];
 const defOf = (schema: z.core.$ZodType): Def => (inspect(schema).core as z.core.$ZodTypes)._zod.def;
 
-/** Every key of the schema, what is below lists and maps included: `routes[].topic`, `sensors.declare.<key>.tags`. */
+/**
+ * Every key of the schema, what is below lists and maps included: `routes[].topic`, `sensors.declare.<key>.tags`. A part of the schema that
+ * stands at two places is listed at the first.
+ */
 export function keyReferences(): readonly KeyReference[] {
   const environment = environmentKeys(configSchema);
+  const listed: Listed = new Map();
   return Object.entries(configSchema.shape).flatMap(([key, schema]) =>
-    rows(schema, key).map(({ key: name, schema: leaf }) => ({
+    rows(schema, key, listed).map(({ key: name, schema: leaf, sameAs, values }) => ({
       key: name,
-      type: typeOf(leaf),
+      type: values?.map(typeOf).join(', ') ?? typeOf(leaf),
       fallback: fallbackOf(leaf),
       environment: environment.has(environmentName(name.split('.'))) ? environmentName(name.split('.')) : '',
-      description: (inspect(leaf).description ?? '').replace(/; an? \w+, such as .*$/, ''),
+      description:
+        values?.map((value) => `${typeOf(value)}: ${descriptionOf(value)}`).join('; ') ??
+        `${descriptionOf(leaf)}${sameAs === undefined ? '' : `; each has the keys of ${sameAs}`}`,
     })),
   );
 }
 
+const descriptionOf = (schema: z.core.$ZodType) =>
+  (inspect(schema).description ?? '').replace(/; an? \w+, such as .*$/, '');
+
 interface Row {
   readonly key: string;
   readonly schema: z.core.$ZodType;
+  /** Where what is below it is listed already. */
+  readonly sameAs?: string | undefined;
+  /** Of a union: the value by which each of its options is recognised. */
+  readonly values?: readonly z.core.$ZodType[];
 }
 
-function rows(schema: z.core.$ZodType, key: string): Row[] {
+/** Parts with an identity of their own, and the key at which they are listed. */
+type Listed = Map<z.core.$ZodType, string>;
+
+function rows(schema: z.core.$ZodType, key: string, listed: Listed): Row[] {
   const shape = shapeOf(schema);
   if (shape !== undefined)
-    return Object.entries(shape).flatMap(([name, child]) => rows(child, `${key}.${name}`));
-  const nested = nestedRows(defOf(schema), key);
-  const unique = [...new Map(nested.map((row) => [row.key, row])).values()];
-  return [{ key, schema }, ...unique];
+    return Object.entries(shape).flatMap(([name, child]) => rows(child, `${key}.${name}`, listed));
+  const def = defOf(schema);
+  const element = def.type === 'array' ? def.element : undefined;
+  const sameAs = element === undefined ? undefined : listed.get(element);
+  if (sameAs !== undefined) return [{ key, schema, sameAs }];
+  if (element !== undefined && hasIdentity(element)) listed.set(element, `${key}[]`);
+  return [{ key, schema }, ...joined(nestedRows(def, key, listed))];
 }
 
-function nestedRows(def: Def, key: string): Row[] {
-  if (def.type === 'array') return withoutItself(def.element, `${key}[]`);
-  if (def.type === 'record') return withoutItself(def.valueType, `${key}.<key>`);
-  if (def.type === 'union') return def.options.flatMap((option) => withoutItself(option, key));
+/** One row for each key; the values of a key that each option has another one of stand together. */
+function joined(nested: readonly Row[]): Row[] {
+  const byKey = new Map<string, Row>();
+  for (const row of nested) {
+    const { values = [], ...before } = byKey.get(row.key) ?? {};
+    const isValue = defOf(row.schema).type === 'literal';
+    byKey.set(
+      row.key,
+      isValue ? { ...before, ...row, values: [...values, ...(row.values ?? [row.schema])] } : row,
+    );
+  }
+  return [...byKey.values()].map(({ values, ...row }) =>
+    values === undefined || values.length === 1 ? row : { ...row, values },
+  );
+}
+
+function nestedRows(def: Def, key: string, listed: Listed): Row[] {
+  if (def.type === 'array') return withoutItself(def.element, `${key}[]`, listed);
+  if (def.type === 'record') return withoutItself(def.valueType, `${key}.<key>`, listed);
+  if (def.type === 'union') return def.options.flatMap((option) => withoutItself(option, key, listed));
   return [];
 }
 
+const hasIdentity = (schema: z.core.$ZodType) => z.globalRegistry.get(schema)?.id !== undefined;
+
 /** What refers to itself is listed once. */
-const withoutItself = (schema: z.core.$ZodType, key: string) =>
-  isLazy(schema) ? [] : rows(schema, key).filter((row) => row.key !== key);
+const withoutItself = (schema: z.core.$ZodType, key: string, listed: Listed) =>
+  isLazy(schema) ? [] : rows(schema, key, listed).filter((row) => row.key !== key);
 
 const isLazy = (schema: z.core.$ZodType) => (schema as z.core.$ZodTypes)._zod.def.type === 'lazy';
 

@@ -68,6 +68,15 @@ describe('what is generated from the schema is up to date (npm run config:schema
     const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
     expect(page).toContain(`<!-- keys: begin -->\n\n${referenceTables()}\n<!-- keys: end -->`);
   });
+
+  test('the keys of a sink are in them once, and its kind with all values', () => {
+    const keys = keyReferences();
+    expect(keys.filter(({ key }) => key.startsWith('notify.sinks'))).toMatchObject([
+      { key: 'notify.sinks', description: 'where notifications go; each has the keys of notify[]' },
+    ]);
+    const kind = keys.find(({ key }) => key === 'notify[].kind');
+    for (const value of ['"alertmanager"', '"webhook"']) expect(kind?.type).toContain(value);
+  });
 });
 
 describe('the schema', () => {
