@@ -39,11 +39,16 @@ FROM (SELECT d.event, ${GROUP_KEY} AS group_key, min(coalesce(d.due_at, d.create
 LEFT JOIN notify_groups g ON g.sink = $1 AND g.event = q.event AND g.group_key = q.group_key
 ORDER BY 3 LIMIT $2`;
 
+/** While a firing waits for others of its group its episode may end: its text says that it is over, and the end follows. */
+const AS_IT_IS = `CASE WHEN d.event IN ('firing', 'escalated') AND NOT o.payload ? 'past' AND EXISTS (
+    SELECT FROM alert_outbox n WHERE n.alert_id = d.alert_id AND n.seq > d.seq AND n.event = 'resolved')
+  THEN o.payload || '{"past": "over"}' ELSE o.payload END`;
+
 /**
  * What was made later than its notification is sent as the newest of its episode, under the event that it is for.
  * `o` is the notification of the row.
  */
-const PAYLOAD = `CASE WHEN d.origin IS NULL THEN o.payload ELSE coalesce((
+const PAYLOAD = `CASE WHEN d.origin IS NULL THEN ${AS_IT_IS} ELSE coalesce((
     SELECT n.payload FROM alert_outbox n WHERE n.alert_id = d.alert_id AND n.seq > d.seq
       AND n.event IN ('firing', 'escalated', 'deescalated', 'reminder') ORDER BY n.seq DESC LIMIT 1), o.payload)
   || jsonb_build_object('seq', d.seq, 'event', d.event) END`;

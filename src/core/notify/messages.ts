@@ -75,6 +75,8 @@ export function timeLine(notification: OutgoingNotification, context: TextContex
     const name = isRate ? 'peak' : low ? 'lowest' : 'highest';
     return `${range}, ${fill(messages[name], { peak })}`;
   }
+  // Its end has a notification of its own, which says from when to when.
+  if (notification.past === 'over') return '';
   const lasted = lasting((context.nowMs - startedAtMs) / 1000);
   const time = timeText(startedAtMs, context);
   // Of a late notification it would be the trend of then.

@@ -187,6 +187,15 @@ describe('several daemons', () => {
   });
 });
 
+test('a firing whose episode has ended while it waited says so', async () => {
+  const [open, ended] = [notificationOf(), notificationOf()];
+  await publish([open, ended]);
+  await publish([notificationOf({ alertId: ended.alertId, seq: 2, event: 'resolved' })]);
+  const items = await store.queueOf('ops').next(10);
+  const past = new Map(items.map(({ notification }) => [notification.alertId, notification.past]));
+  expect([past.get(open.alertId), past.get(ended.alertId)]).toEqual([undefined, 'over']);
+});
+
 describe('sent while the database was away', () => {
   test('recorded before the row exists: the row then queues nothing', async () => {
     const firing = notificationOf();

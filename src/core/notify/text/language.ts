@@ -34,6 +34,7 @@ export const MESSAGES = [
   'was_above', 'was_below', 'was_unusual', 'not_clear',
   // Nothing received.
   'no_data', 'still_no_data', 'offline', 'still_offline', 'offline_reported', 'still_offline_reported',
+  'was_no_data', 'was_offline', 'was_offline_reported',
   // So many alerts at once.
   'counted', 'end_counted',
   // The end.

@@ -141,8 +141,12 @@ function end(notification: Described): MessageName {
 /** Beyond the limit, as it is at this moment, or as it was. */
 function crossing(notification: Described, context: TextContext): MessageName {
   const { kind, low } = identityOf(notification);
-  if (kind === 'no_data') return 'no_data';
-  if (kind === 'offline') return notification.threshold === 0 ? 'offline_reported' : 'offline';
+  const isOver = notification.past === 'over';
+  if (kind === 'no_data') return isOver ? 'was_no_data' : 'no_data';
+  if (kind === 'offline') {
+    const name = notification.threshold === 0 ? 'offline_reported' : 'offline';
+    return isOver ? `was_${name}` : name;
+  }
   if (kind === 'count') return 'counted';
   if (!isBeyond(notification)) return state(notification);
   const high = isHigh(notification);
@@ -197,7 +201,7 @@ function quantitiesOf(notification: Described, context: TextContext): Readonly<R
   const { kind, low } = identityOf(notification);
   if (isOfSilence(kind)) {
     // As long as nothing has been received by now, not only at the deadline.
-    const sinceS = Math.max(0, (context.nowMs - eventTimeMs) / 1000);
+    const sinceS = notification.past === 'over' ? 0 : Math.max(0, (context.nowMs - eventTimeMs) / 1000);
     return { value: event === 'resolved' ? '' : lasting((value ?? threshold ?? 0) + sinceS) };
   }
   const shown = (number: number | null | undefined, ...others: readonly (number | null | undefined)[]) => {
