@@ -2,22 +2,26 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
+import { DEPLOYED_ENVIRONMENT } from './deployed-environment.ts';
 
 const GOODBYE_MS = 10_000;
 
-/** A process of its own for one side of a measurement: jobs go in, reports come out. */
+/**
+ * A process of its own for one side of a measurement: jobs go in, reports come out. Its environment is that of a deployed daemon,
+ * unless the bench has been given another.
+ */
 export class Child<Job extends object, Report> {
   readonly #name: string;
   readonly #process: ChildProcess;
   readonly #reports: Report[] = [];
   #wake: () => void = () => undefined;
 
-  constructor(name: string, cleanup: CleanupStack, env: Readonly<Record<string, string>> = {}) {
+  constructor(name: string, cleanup: CleanupStack) {
     this.#name = name;
     const entry = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
     this.#process = fork(entry, [], {
       execArgv: [],
-      env: { ...process.env, ...env },
+      env: { ...DEPLOYED_ENVIRONMENT, ...process.env },
       serialization: 'advanced', // NaN and undefined survive
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

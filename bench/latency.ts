@@ -10,6 +10,7 @@ const RATES = [1000, 10_000] as const;
 const WARM_UP_SECONDS = 1;
 const START_MS = 30_000;
 const DRAIN_MS = 120_000;
+const PER = 100_000;
 
 type Done = Extract<LatencyReport, { kind: 'done' }>;
 
@@ -40,14 +41,19 @@ async function atRate(deps: FlowDeps, rate: number): Promise<readonly Figure[]> 
     );
     const done = (await daemon.next(DRAIN_MS)) as Done;
     if (done.stalled) throw new Error(`(d) only ${done.messages + skip} of ${messages} messages were stored`);
-    return figuresOf(rate, done, published);
+    return figuresOf(rate, options.sizes.latencySeconds, done, published);
   } finally {
     await Promise.all([daemon.end(), publisher.end()]);
     await removeSession(broker, clientId);
   }
 }
 
-function figuresOf(rate: number, done: Done, { maxLateMs }: PublishReport): readonly Figure[] {
+function figuresOf(
+  rate: number,
+  seconds: number,
+  done: Done,
+  { maxLateMs }: PublishReport,
+): readonly Figure[] {
   const at = `at ${rate.toLocaleString('en-US')} messages/s`;
   const figure = (name: string, value: number, note?: string): Figure => ({
     part: 'd',
@@ -57,6 +63,7 @@ function figuresOf(rate: number, done: Done, { maxLateMs }: PublishReport): read
     runs: [value],
     ...(note === undefined ? {} : { note }),
   });
-  const note = `${at}: longest ${Math.round(done.maxMs)} ms, publisher at most ${maxLateMs} ms behind its schedule`;
+  const cpu = ((done.cpuSeconds * PER) / (rate * (WARM_UP_SECONDS + seconds))).toFixed(2);
+  const note = `${at}: longest ${Math.round(done.maxMs)} ms, publisher at most ${maxLateMs} ms behind its schedule; the daemon used ${cpu} s of CPU per 100,000`;
   return [figure('p50', done.p50Ms), figure('p99', done.p99Ms, note)];
 }

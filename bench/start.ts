@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../src/lib/package-root.ts';
 import { daemonConfigText } from './daemon-config.ts';
 import type { FlowDeps } from './flow.ts';
+import { DEPLOYED_ENVIRONMENT } from './deployed-environment.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
@@ -23,13 +24,12 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'check-config': [MAIN, 'check-config', '-c', join(packageRoot(), 'config/fieldwatch.yaml')],
 };
 
-/** As in a user's shell; what the unit and the image set is set here, too. */
+/** As in a user's shell; what the unit sets is set here, too. */
 const ENV = {
   ...Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(FIELDWATCH_|NODE_OPTIONS)/.test(name)),
   ),
-  MALLOC_ARENA_MAX: '2',
-  NODE_ENV: 'production',
+  ...DEPLOYED_ENVIRONMENT,
 };
 
 /** Commands of dist/, in turn with `node -e 0`, from the start of the process to its end. */

@@ -69,6 +69,7 @@ function limits(ours: readonly FlowRun[]): string {
 
 function cpuOf(part: ThroughputPart, { ours, bare }: Runs): Figure {
   const per100k = ({ report }: FlowRun) => (report.cpuSeconds * PER) / report.timed;
+  const peak = (of: readonly FlowRun[]) => Math.round(median(of.map(({ report }) => report.peakMegabytes)));
   const [runs, bareRuns] = [ours.map(per100k), bare.map(per100k)];
   return {
     part: 'e',
@@ -77,6 +78,6 @@ function cpuOf(part: ThroughputPart, { ours, bare }: Runs): Figure {
     value: median(runs),
     runs,
     reference: { what: 'bare MQTT.js', unit: 's', value: median(bareRuns), runs: bareRuns },
-    note: `user and system time of the daemon's process in (${part}); broker and database come on top`,
+    note: `user and system time of the daemon's process in (${part}); broker and database come on top; peak memory ${peak(ours)} MB, of the bare one ${peak(bare)} MB`,
   };
 }

@@ -22,9 +22,6 @@ export interface SoakDeps {
   readonly progress: (text: string) => void;
 }
 
-/** What the unit and the image set: it decides how much memory the daemon keeps. */
-const AS_DEPLOYED = { MALLOC_ARENA_MAX: '2' };
-
 /** All that runs: broker, database, the link between daemon and database, the daemon. */
 export interface SoakStage {
   readonly broker: BenchBroker;
@@ -51,7 +48,7 @@ export async function setStage({ options, cleanup, progress }: SoakDeps): Promis
   const link = await TcpProxy.start(Number(url.port || 5432), url.hostname);
   cleanup.add('database link', () => link.close());
   url.host = `127.0.0.1:${link.port}`;
-  const daemon = new Child<SoakJob, SoakReport>('soak/daemon', cleanup, AS_DEPLOYED);
+  const daemon = new Child<SoakJob, SoakReport>('soak/daemon', cleanup);
   const config = {
     ...plain(broker, url.href, stateDir),
     alerts: {

@@ -101,6 +101,8 @@ export interface SharedEvaluation {
   wereNotified(lines: readonly AlertLineKey[]): void;
   /** Members that may have earlier readings. */
   awaited(): readonly string[];
+  /** How many members receive readings, this one included. */
+  receivers(): number;
   /** From now on the broker may keep messages for this process. */
   connecting(): void;
   /** Messages arrive. At a stop the subscription ends first, if another member has the same. */

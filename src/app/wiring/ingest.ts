@@ -34,6 +34,7 @@ export function createIngest(
       | 'deadLetters'
       | 'arrivalClocks'
       | 'alertManager'
+      | 'shared'
     >,
 ): Ingest {
   const {
@@ -47,12 +48,14 @@ export function createIngest(
     deadLetters,
     arrivalClocks,
     alertManager,
+    shared,
   } = context;
   const { clock, logger, metrics } = context;
   return new Ingest(ingestOptions(config), {
     ...{ source, registry, writer, accounting, deadLetters, clock, logger, metrics },
     decoder: live.router,
     clockUnknown: arrivalClocks && (() => arrivalClocks.isUnknown),
+    members: shared && (() => shared.receivers()),
     onConnectivity: (state) => {
       live.connectivity = state;
       alertManager.onConnectivity(state);

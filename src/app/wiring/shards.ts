@@ -4,6 +4,7 @@ import { GroupListener } from '../../adapters/timescale/group-listener.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { sectionDigests } from '../../config/section-digests.ts';
 import type { SectionDigests } from '../../core/alert/cluster/section-digests.ts';
+import { receiversIn } from '../../core/alert/cluster/shard-lease.ts';
 import type { AlertStore } from '../../ports/alerts.ts';
 import type { Connectivity } from '../../ports/messages.ts';
 import { ConfigurationWatch } from '../../services/alert/cluster/configuration-watch.ts';
@@ -100,6 +101,7 @@ export function shareEvaluation(
   let writer: BatchWriter | undefined;
   let reader: HandoverReader | undefined;
   let departed = false;
+  let receivers = 1;
   let remains: Remains = source === undefined ? 'nothing' : 'as_before';
   const isUnread = () =>
     source !== undefined && clock.monotonicMs() - (source.readThroughMs ?? -Infinity) > BEHIND_AFTER_MS;
@@ -133,7 +135,10 @@ export function shareEvaluation(
     },
     isCurrent: () => reader?.isCurrent === true,
     onGained: () => reader?.wake(),
-    onView: (view) => watch.check(view),
+    onView: (view) => {
+      watch.check(view);
+      receivers = receiversIn(view, table.member);
+    },
     waitMs: config.alerts.wait_for_spools,
   });
   const evaluator: ShardedEvaluator = new ShardedEvaluator({
@@ -186,6 +191,7 @@ export function shareEvaluation(
     regroup: () => leases.regroup(),
     wereNotified: (lines) => alertManager.wereNotified(lines),
     awaited: () => leases.awaited,
+    receivers: () => receivers,
     connecting: () => {
       remains = 'something';
     },

@@ -16,7 +16,9 @@ const batch = section(
       .describe('payload bytes of one batch'),
     linger: duration({ max: '10s' })
       .prefault('20ms')
-      .describe('longest wait of a first row for further rows; no effect under load'),
+      .describe(
+        'longest wait of a first row for further rows; less where commits are fast (three times what one takes, at least 5 ms), and each member of a share group waits as many times longer as it has members (at most 200 ms); no effect under load',
+      ),
   },
   'when a batch is written: whichever limit is reached first',
 );

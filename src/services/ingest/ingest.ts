@@ -1,6 +1,12 @@
 import { messageOf } from '../../core/errors.ts';
-
-import { type BatchLimits, type WindowFill, decideFlush, isFull } from '../../core/ingest/batch-limits.ts';
+import { AdaptiveLinger } from '../../core/ingest/adaptive-linger.ts';
+import {
+  type BatchLimits,
+  type FlushDecision,
+  type WindowFill,
+  decideFlush,
+  isFull,
+} from '../../core/ingest/batch-limits.ts';
 import {
   AVAILABILITY,
   type Decoded,
@@ -57,6 +63,8 @@ export interface IngestDeps {
   readonly deadLetters?: DeadLetterBudget | undefined;
   /** Future times are checked when the spool drains: until the first contact with the database the clock may be wrong. */
   readonly clockUnknown?: (() => boolean) | undefined;
+  /** How many daemons share the messages, this one included; absent: it gets them all. */
+  readonly members?: (() => number) | undefined;
   readonly onConnectivity?: (connectivity: Connectivity) => void;
   /** Publishes the command of a route to a sender. Must not throw; what cannot be sent is dropped. */
   readonly publish?: (publish: Publish) => void;
@@ -82,6 +90,7 @@ export class Ingest {
   private readonly redelivery: Redelivery;
   private readonly log: MessageLog;
   private readonly failures: LogBudget;
+  private readonly linger: AdaptiveLinger;
   private decoder: Decoder;
   private open: IngestBatch | undefined;
   /** Full batches that wait for the writer; the first may be in the middle of its commit. */
@@ -103,6 +112,7 @@ export class Ingest {
     this.redelivery = new Redelivery();
     this.log = new MessageLog(deps.clock, deps.logger);
     this.failures = new LogBudget(deps.clock);
+    this.linger = new AdaptiveLinger(options.batch.lingerMs);
     this.exportGauges(deps.metrics);
   }
 
@@ -264,7 +274,7 @@ export class Ingest {
 
   private decide(): void {
     if (this.open === undefined) return;
-    const decision = decideFlush(this.open, this.window(), this.options.batch, this.deps.clock.monotonicMs());
+    const decision = this.decisionOn(this.open);
     if (decision.flush === 'now') this.flush();
     else this.wait(decision.afterMs);
   }
@@ -301,6 +311,7 @@ export class Ingest {
       if (batch === undefined) return;
       // Counted before the commit: rows that it refuses become dead letters and grow the batch.
       const { rows, bytes } = batch;
+      const startedMs = this.deps.clock.monotonicMs();
       const outcome = await this.deps.writer.write(batch);
       this.queue.shift();
       if (outcome === 'abandoned') {
@@ -310,7 +321,7 @@ export class Ingest {
       }
       // Records in the spool are in flight until it has drained; they are safe, and acknowledged.
       if (outcome === 'spooled') this.accounting.committed(batch.written, batch.droppedItems);
-      else this.committed(batch, outcome);
+      else this.committed(batch, outcome, startedMs);
       this.acknowledge(batch.messageList);
       this.hold(-rows, -bytes);
       if (outcome !== 'spooled') this.deps.writer.publish(outcome);
@@ -318,15 +329,20 @@ export class Ingest {
     }
   }
 
-  private committed(batch: IngestBatch, outcome: StoreOutcome): void {
+  private committed(batch: IngestBatch, outcome: StoreOutcome, startedMs: Millis): void {
+    const nowMs = this.deps.clock.monotonicMs();
     this.accounting.committed(outcome, batch.deadLettered);
-    this.lastLagMs = this.deps.clock.monotonicMs() - batch.openedAtMs;
+    this.lastLagMs = nowMs - batch.openedAtMs;
+    this.linger.observe(nowMs - startedMs);
   }
 
   private due(open: IngestBatch): boolean {
-    return (
-      decideFlush(open, this.window(), this.options.batch, this.deps.clock.monotonicMs()).flush === 'now'
-    );
+    return this.decisionOn(open).flush === 'now';
+  }
+
+  private decisionOn(open: IngestBatch): FlushDecision {
+    const limits = { ...this.options.batch, lingerMs: this.linger.ms(this.deps.members?.()) };
+    return decideFlush(open, this.window(), limits, this.deps.clock.monotonicMs());
   }
 
   private window(): WindowFill {

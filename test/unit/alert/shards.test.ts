@@ -5,7 +5,7 @@ import {
   type ShardPlan,
   planShards,
 } from '../../../src/core/alert/cluster/plan-shards.ts';
-import { shardMoves } from '../../../src/core/alert/cluster/shard-lease.ts';
+import { receiversIn, shardMoves } from '../../../src/core/alert/cluster/shard-lease.ts';
 import {
   LEASE_MS,
   SHARDS,
@@ -47,6 +47,27 @@ describe('the shard of a sensor', () => {
   test('it is what the expression in SQL gives', () => {
     for (const id of [1, 2, 63, 64, 900, 65_537, 2_147_483_647])
       expect(BigInt(shardOf(id))).toBe(((BigInt(id) * 2654435769n) & 4294967295n) >> 26n);
+  });
+});
+
+describe('the receivers of a group', () => {
+  const received = (...counts: number[]) => ({ received: counts });
+  test.each([
+    ['a member that is alone', [member('a')], 1],
+    ['one that has not written its own row yet', [], 1],
+    ['live members that receive readings', [member('a'), member('b', received(0, 7))], 2],
+    [
+      'not the dead, not programs without a source',
+      [
+        member('a', received(1)),
+        member('b', { ...received(5), leasedUntilMs: NOW_MS }),
+        member('c', received(0)),
+        member('d'),
+      ],
+      1,
+    ],
+  ])('are counted: %s', (_, all, count) => {
+    expect(receiversIn({ nowMs: NOW_MS, members: all, shards: free }, 'a')).toBe(count);
   });
 });
 

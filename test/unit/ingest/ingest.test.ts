@@ -59,6 +59,7 @@ async function setup(
     logger?: Logger;
     decoder?: Decoder;
     clockUnknown?: () => boolean;
+    members?: () => number;
   } = {},
 ) {
   const [source, store, directory, clock, metrics] = [
@@ -106,6 +107,7 @@ async function setup(
       ...{ source, registry, writer, clock, logger, metrics, deadLetters },
       decoder: extra.decoder ?? decoder,
       clockUnknown: extra.clockUnknown,
+      members: extra.members,
     },
   );
   await ingest.start();
@@ -149,6 +151,28 @@ describe('Ingest', () => {
     await settle();
     expect(source.acknowledged).toHaveLength(6);
     expect(source.acknowledgeCalls).toBe(2);
+  });
+
+  it('waits less for further messages where commits are fast, and longer with others that share them', async () => {
+    let members = 1;
+    const { source, store, clock } = await setup({ members: () => members });
+    const waitOf = async (text: string): Promise<number> => {
+      const batches = store.batches.length;
+      source.deliver('s1', text);
+      for (let waited = 0; ; waited++, clock.advance(1)) {
+        await settle();
+        if (store.batches.length > batches) {
+          clock.advance(3);
+          store.answer();
+          await settle();
+          return waited;
+        }
+      }
+    };
+    expect(await waitOf('1')).toBe(20);
+    expect(await waitOf('2')).toBe(9);
+    members = 4;
+    expect(await waitOf('3')).toBe(36);
   });
 
   it('does not wait when the window of the broker fills', async () => {

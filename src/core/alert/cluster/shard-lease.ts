@@ -22,6 +22,12 @@ export interface GroupView {
   readonly shards: readonly Shard[];
 }
 
+/** How many live members receive readings, `self` among them in any case. */
+export const receiversIn = ({ members, nowMs }: GroupView, self: string): number =>
+  members.filter(
+    (member) => isLive(member, nowMs) && (member.id === self || member.received?.some((count) => count > 0)),
+  ).length || 1;
+
 /** The shards that a member owns, with the fencing token under which it writes what it evaluates of each. */
 export type OwnedShards = ReadonlyMap<number, number>;
 

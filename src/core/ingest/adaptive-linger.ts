@@ -1,0 +1,42 @@
+import type { Millis } from '../reading.ts';
+
+/** Of the time between two commits of a quiet daemon, at most a quarter is spent in them. */
+const PER_COMMIT = 3;
+/** However fast the database is: each batch costs CPU on both sides. */
+const LEAST_MS = 5;
+/** Of a member of a large group. */
+const LONGEST_SHARED_MS = 200;
+const WEIGHT = 0.2;
+
+/**
+ * How long the first message of a batch waits for further ones: a multiple of what a commit takes. Where commits are fast, waiting
+ * longer only delays the reading; where they wait for a slow disk, fewer and larger ones relieve it. Members that share the
+ * messages wait as many times longer as they are: each gets that much less, and together they commit as often as one would.
+ */
+export class AdaptiveLinger {
+  readonly #mostMs: Millis;
+  #commitMs: Millis | undefined;
+
+  /** @param mostMs `ingest.batch.linger`; until the first commit, and where commits are slow. */
+  constructor(mostMs: Millis) {
+    this.#mostMs = mostMs;
+  }
+
+  /** @param members daemons that share the messages, this one included. */
+  ms(members = 1): Millis {
+    return Math.min(Math.max(this.#mostMs, LONGEST_SHARED_MS), members * this.#alone());
+  }
+
+  /** A batch was committed, and this is how long that took. */
+  observe(commitMs: Millis): void {
+    // A batch that waited for the database to come back says nothing beyond "slow".
+    const counted = Math.min(commitMs, this.#mostMs);
+    this.#commitMs =
+      this.#commitMs === undefined ? counted : this.#commitMs + WEIGHT * (counted - this.#commitMs);
+  }
+
+  #alone(): Millis {
+    if (this.#commitMs === undefined) return this.#mostMs;
+    return Math.min(this.#mostMs, Math.max(LEAST_MS, PER_COMMIT * this.#commitMs));
+  }
+}

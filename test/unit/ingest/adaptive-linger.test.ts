@@ -1,0 +1,47 @@
+import { expect, test } from '@jest/globals';
+import { AdaptiveLinger } from '../../../src/core/ingest/adaptive-linger.ts';
+
+const after = (mostMs: number, ...commits: readonly number[]): number => {
+  const linger = new AdaptiveLinger(mostMs);
+  for (const ms of commits) linger.observe(ms);
+  return linger.ms();
+};
+
+test('until the first commit a message waits as long as configured', () => {
+  expect(after(20)).toBe(20);
+});
+
+test('it waits three times what a commit takes', () => {
+  expect(after(20, 3, 3)).toBe(9);
+});
+
+test.each([
+  ['not less than the least, however fast the database', 20, [0.5], 5],
+  ['not longer than configured, however slow', 20, [500], 20],
+  ['not at all with a linger of zero', 0, [3], 0],
+])('%s', (_, mostMs, commits, ms) => {
+  expect(after(mostMs, ...commits)).toBe(ms);
+});
+
+test('one slow commit, and a batch that waited through an outage, are forgotten within a few', () => {
+  const quick = Array.from({ length: 15 }, () => 2);
+  expect(after(20, 2, 600_000)).toBeGreaterThan(6);
+  expect(after(20, 2, 600_000, ...quick)).toBeLessThan(7);
+});
+
+test('a database that has become slow is followed within a few commits', () => {
+  expect(after(20, 2, 2, ...Array.from({ length: 10 }, () => 15))).toBe(20);
+});
+
+test.each([
+  ['as many times longer as there are members', 4, 36],
+  ['not for seconds in a large group', 64, 200],
+])('members of a group wait %s', (_, members, ms) => {
+  const linger = new AdaptiveLinger(20);
+  linger.observe(3);
+  expect(linger.ms(members)).toBe(ms);
+});
+
+test('a group waits at least as long as configured allows one daemon to', () => {
+  expect(new AdaptiveLinger(5000).ms(3)).toBe(5000);
+});
