@@ -1,5 +1,6 @@
 import { createMqttSource } from '../../adapters/mqtt/source.ts';
 import { inflate } from '../../adapters/system/inflate.ts';
+import { loopLoad } from '../../adapters/system/loop-load.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { messageOf } from '../../core/errors.ts';
 import { keptBy, withoutExpired } from '../../core/ingest/retention-filter.ts';
@@ -56,6 +57,7 @@ export function createIngest(
     decoder: live.router,
     clockUnknown: arrivalClocks && (() => arrivalClocks.isUnknown),
     members: shared && (() => shared.receivers()),
+    load: loopLoad(),
     onConnectivity: (state) => {
       live.connectivity = state;
       alertManager.onConnectivity(state);

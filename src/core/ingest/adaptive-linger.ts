@@ -1,21 +1,25 @@
 import type { Millis } from '../reading.ts';
 
-/** Of the time between two commits of a quiet daemon, at most a quarter is spent in them. */
+/** Of the time between two commits of a daemon with little to do, at most a quarter is spent in them. */
 const PER_COMMIT = 3;
 /** However fast the database is: each batch costs CPU on both sides. */
 const LEAST_MS = 5;
+/** A daemon that works for this share of the time waits as long as it may: its CPU is worth more than the milliseconds. */
+const BUSY = 0.5;
 /** Of a member of a large group. */
 const LONGEST_SHARED_MS = 200;
 const WEIGHT = 0.2;
 
 /**
- * How long the first message of a batch waits for further ones: a multiple of what a commit takes. Where commits are fast, waiting
- * longer only delays the reading; where they wait for a slow disk, fewer and larger ones relieve it. Members that share the
- * messages wait as many times longer as they are: each gets that much less, and together they commit as often as one would.
+ * How long the first message of a batch waits for further ones: a multiple of what a commit takes. Where commits are fast and CPU is
+ * left, waiting longer only delays the reading; where they wait for a slow disk, or the daemon is busy, fewer and larger ones
+ * relieve it. Members that share the messages wait as many times longer as they are: each gets that much less, and together they
+ * commit as often as one would.
  */
 export class AdaptiveLinger {
   readonly #mostMs: Millis;
   #commitMs: Millis | undefined;
+  #load = 0;
 
   /** @param mostMs `ingest.batch.linger`; until the first commit, and where commits are slow. */
   constructor(mostMs: Millis) {
@@ -27,16 +31,18 @@ export class AdaptiveLinger {
     return Math.min(Math.max(this.#mostMs, LONGEST_SHARED_MS), members * this.#alone());
   }
 
-  /** A batch was committed, and this is how long that took. */
-  observe(commitMs: Millis): void {
+  /** A batch was committed. `commitMs`: how long that took; `load`: for what share of the time the daemon was busy since the last one. */
+  observe(commitMs: Millis, load: number): void {
     // A batch that waited for the database to come back says nothing beyond "slow".
     const counted = Math.min(commitMs, this.#mostMs);
     this.#commitMs =
       this.#commitMs === undefined ? counted : this.#commitMs + WEIGHT * (counted - this.#commitMs);
+    this.#load += WEIGHT * (load - this.#load);
   }
 
   #alone(): Millis {
     if (this.#commitMs === undefined) return this.#mostMs;
-    return Math.min(this.#mostMs, Math.max(LEAST_MS, PER_COMMIT * this.#commitMs));
+    const quick = Math.max(LEAST_MS, PER_COMMIT * this.#commitMs);
+    return Math.min(this.#mostMs, Math.max(quick, this.#mostMs * (this.#load / BUSY)));
   }
 }

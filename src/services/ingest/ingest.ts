@@ -65,6 +65,8 @@ export interface IngestDeps {
   readonly clockUnknown?: (() => boolean) | undefined;
   /** How many daemons share the messages, this one included; absent: it gets them all. */
   readonly members?: (() => number) | undefined;
+  /** For what share of the time since the last call the daemon was busy, 0 to 1; absent: never. */
+  readonly load?: (() => number) | undefined;
   readonly onConnectivity?: (connectivity: Connectivity) => void;
   /** Publishes the command of a route to a sender. Must not throw; what cannot be sent is dropped. */
   readonly publish?: (publish: Publish) => void;
@@ -333,7 +335,7 @@ export class Ingest {
     const nowMs = this.deps.clock.monotonicMs();
     this.accounting.committed(outcome, batch.deadLettered);
     this.lastLagMs = nowMs - batch.openedAtMs;
-    this.linger.observe(nowMs - startedMs);
+    this.linger.observe(nowMs - startedMs, this.deps.load?.() ?? 0);
   }
 
   private due(open: IngestBatch): boolean {

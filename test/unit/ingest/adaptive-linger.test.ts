@@ -3,7 +3,7 @@ import { AdaptiveLinger } from '../../../src/core/ingest/adaptive-linger.ts';
 
 const after = (mostMs: number, ...commits: readonly number[]): number => {
   const linger = new AdaptiveLinger(mostMs);
-  for (const ms of commits) linger.observe(ms);
+  for (const ms of commits) linger.observe(ms, 0);
   return linger.ms();
 };
 
@@ -38,10 +38,20 @@ test.each([
   ['not for seconds in a large group', 64, 200],
 ])('members of a group wait %s', (_, members, ms) => {
   const linger = new AdaptiveLinger(20);
-  linger.observe(3);
+  linger.observe(3, 0);
   expect(linger.ms(members)).toBe(ms);
 });
 
 test('a group waits at least as long as configured allows one daemon to', () => {
   expect(new AdaptiveLinger(5000).ms(3)).toBe(5000);
+});
+
+test.each([
+  ['is idle', 0.05, 9],
+  ['has some work', 0.3, 12],
+  ['is busy', 0.8, 20],
+])('a daemon that %s', (_, load, ms) => {
+  const linger = new AdaptiveLinger(20);
+  for (let commits = 0; commits < 40; commits++) linger.observe(3, load);
+  expect(linger.ms()).toBeCloseTo(ms, 1);
 });
