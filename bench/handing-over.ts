@@ -39,7 +39,7 @@ export async function benchHandingOver(url: string, seed: number): Promise<reado
       let arrived = 0;
       for (let at = 0; at < readings.length; at += BATCH) {
         await write(sender, { forwarded: { group: GROUP, readings: readings.slice(at, at + BATCH) } });
-        const { rows } = await store.read(GROUP, ALL_SHARDS);
+        const { rows } = await store.read(GROUP, ALL_SHARDS, 2 * BATCH);
         arrived += rows.reduce((sum, row) => sum + row.readings.length, 0);
         await write(owner, { dequeued: rows.map(({ id }) => id) });
       }

@@ -26,8 +26,8 @@ export interface HandoverStretch {
  * deleted by the one that writes what became of them.
  */
 export interface HandoverStore {
-  /** A few thousand readings of these shards at most. */
-  read(group: string, shards: readonly number[]): Promise<HandoverPage>;
+  /** The oldest rows of these shards: as many as hold `most` readings, and the one with which there are more; a few hundred rows at most. */
+  read(group: string, shards: readonly number[], most: number): Promise<HandoverPage>;
   /** Some thousand readings of these shards in the order of the commits, after those up to `afterId` ('0': from the first). */
   after(group: string, shards: readonly number[], afterId: string): Promise<HandoverStretch>;
   /** The earliest reading of each sensor of these shards that waits, by the sensor's id. */

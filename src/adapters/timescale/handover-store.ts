@@ -16,14 +16,12 @@ export const HANDOVER_CHANNEL = 'fieldwatch_handover';
 /** Of one row. */
 const ROW_MS = 5000;
 const MAX_ROWS = 500;
-/** More than a batch holds: an owner that catches up must be faster than the arrivals. */
-const MAX_READINGS = 20_000;
 const OLDEST = `
 SELECT id, shard, record FROM (
   SELECT id, shard, received_s, record, sum(readings) OVER (ORDER BY received_s, id) - readings AS before FROM (
     SELECT id, shard, readings, received_s, record FROM alert_handover
      WHERE group_name = $1 AND shard = ANY ($2::smallint[]) ORDER BY received_s, id LIMIT ${MAX_ROWS}) q) r
- WHERE before < ${MAX_READINGS} ORDER BY received_s, id`;
+ WHERE before < $3 ORDER BY received_s, id`;
 
 /** Bounded, so that a backlog of hours is not in memory at once. */
 const RECORDS_AFTER = `
@@ -40,11 +38,15 @@ export class TimescaleHandoverStore implements HandoverStore {
     this.#db = db;
   }
 
-  async read(group: string, shards: readonly number[]): Promise<HandoverPage> {
-    const rows = await this.#rows<{ id: string; shard: number; record: Buffer }>(OLDEST, [group, shards]);
+  async read(group: string, shards: readonly number[], most: number): Promise<HandoverPage> {
+    const rows = await this.#rows<{ id: string; shard: number; record: Buffer }>(OLDEST, [
+      group,
+      shards,
+      most,
+    ]);
     const found = rows.map(({ id, shard, record }) => ({ id, shard, readings: decodeHandover(record) }));
     const readings = found.reduce((sum, row) => sum + row.readings.length, 0);
-    return { rows: found, more: rows.length >= MAX_ROWS || readings >= MAX_READINGS };
+    return { rows: found, more: rows.length >= MAX_ROWS || readings >= most };
   }
 
   async after(group: string, shards: readonly number[], afterId: string): Promise<HandoverStretch> {

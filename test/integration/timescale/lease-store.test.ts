@@ -280,7 +280,7 @@ describe('what is handed over', () => {
     await transaction((work) => writeHandedOver(work, 'crëw', readings));
     await transaction((work) => writeHandedOver(work, 'other', [handed(1)]));
     const [mine, others] = [shards.slice(0, 20), shards.slice(20)];
-    const { rows, more } = await handover.read('crëw', mine);
+    const { rows, more } = await handover.read('crëw', mine, 20_000);
     expect(more).toBe(false);
     const found = rows.flatMap((row) => row.readings);
     const bySensor = (a: HandoverReading, b: HandoverReading) => a.sensorId - b.sensorId;
@@ -290,8 +290,8 @@ describe('what is handed over', () => {
     for (const row of rows)
       expect(new Set(row.readings.map(({ sensorId }) => shardOf(sensorId)))).toEqual(new Set([row.shard]));
     await transaction((work) => writeShards(work, { dequeued: rows.map(({ id }) => id) }));
-    expect((await handover.read('crëw', mine)).rows).toEqual([]);
-    expect((await handover.read('crëw', others)).rows).toHaveLength(others.length);
+    expect((await handover.read('crëw', mine, 20_000)).rows).toEqual([]);
+    expect((await handover.read('crëw', others, 20_000)).rows).toHaveLength(others.length);
   });
 
   test('is read in the order in which it was received, whichever member drained first', async () => {
@@ -301,14 +301,14 @@ describe('what is handed over', () => {
       writeHandedOver(work, 'crew', [received(0, 1), received(10, 4), received(11, 5)]),
     );
     await transaction((work) => writeHandedOver(work, 'crew', [received(1, 2), received(6, 3)]));
-    const { rows } = await handover.read('crew', [shardOf(1)]);
+    const { rows } = await handover.read('crew', [shardOf(1)], 20_000);
     expect(rows.map((row) => row.readings.map(({ timeUs }) => timeUs))).toEqual([[1], [2], [3], [4, 5]]);
   });
 
   test('a look is bounded, and says that there is more', async () => {
     const many = new Array<HandoverReading>(15_000).fill(handed(1));
     for (let batch = 0; batch < 3; batch++) await transaction((work) => writeHandedOver(work, 'crew', many));
-    const { rows, more } = await handover.read('crew', [shardOf(1)]);
+    const { rows, more } = await handover.read('crew', [shardOf(1)], 20_000);
     expect({ rows: rows.length, more }).toEqual({ rows: 2, more: true });
   });
 
@@ -347,7 +347,7 @@ describe('a batch', () => {
     await renew('one');
     await store.take('crew', 'one', all(0));
     await db.store.commit(batchOf([], { alerts: { forwarded } }));
-    const dequeued = (await handover.read('crew', [shardOf(1)])).rows.map(({ id }) => id);
+    const dequeued = (await handover.read('crew', [shardOf(1)], 20_000)).rows.map(({ id }) => id);
     await renew('one', -1);
     await renew('two');
     await store.take('crew', 'two', all(1));
@@ -428,10 +428,10 @@ describeReal('several sessions at once', () => {
       await writeHandedOver(work, 'crew', [handed(1, { timeUs: 1 })]);
       late = transaction((other) => writeHandedOver(other, 'crew', [handed(1, { timeUs: 2 })]));
       await late;
-      const { rows } = await handover.read('crew', [shardOf(1)]);
+      const { rows } = await handover.read('crew', [shardOf(1)], 20_000);
       expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([2]);
     });
-    const { rows } = await handover.read('crew', [shardOf(1)]);
+    const { rows } = await handover.read('crew', [shardOf(1)], 20_000);
     expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([1, 2]);
   });
 
@@ -450,7 +450,7 @@ describeReal('several sessions at once', () => {
 
 test('a member of an earlier version that still runs in a rolling update renews, and hands over', async () => {
   await transaction((work) => writeHandedOver(work, 'crew', [handed(1)]));
-  const { rows } = await handover.read('crew', [shardOf(1)]);
+  const { rows } = await handover.read('crew', [shardOf(1)], 20_000);
   // The statements of the version with 16 migrations, without what came since.
   await db.rows(
     "INSERT INTO share_members (group_name, member, leased_until) VALUES ('crew', 'old', now() + interval '10 s')",
@@ -463,7 +463,7 @@ test('a member of an earlier version that still runs in a rolling update renews,
   expect(new Map(members.map(({ id, behind }) => [id, behind]))).toEqual(
     new Map([['old', undefined], ['new', true]]), // prettier-ignore
   );
-  const read = await handover.read('crew', [shardOf(1)]);
+  const read = await handover.read('crew', [shardOf(1)], 20_000);
   expect(read.rows.map(({ readings }) => readings)).toEqual([rows[0]?.readings, rows[0]?.readings]);
 });
 

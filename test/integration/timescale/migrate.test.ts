@@ -211,7 +211,7 @@ describe('migrating', () => {
       await migrate(one);
       const handover = new TimescaleHandoverStore(one);
       const read = async (sensorId: number) =>
-        (await handover.read('crew', [shardOf(sensorId)])).rows.flatMap(({ readings }) => readings);
+        (await handover.read('crew', [shardOf(sensorId)], 20_000)).rows.flatMap(({ readings }) => readings);
       const of = { receivedAtMs: 1e12, retained: false, spooled: false, located: true };
       expect(await read(7)).toEqual([
         { ...of, sensorId: 7, timeUs: 1e15 + 1, metrics: new Map([['temperature', 20.5], ['co2', null]]) },

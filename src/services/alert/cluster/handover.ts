@@ -58,6 +58,11 @@ const CATCH_UP_LATENESS_MS = 30_000;
 /** Poll interval where notifications arrive: the cost of a lost one. */
 const NOTIFIED_EVERY_MS = 2000;
 
+/** Readings of one transaction. More than a batch holds: an owner that catches up must be faster than the arrivals. */
+const MOST_READINGS = 20_000;
+/** What even a busy single-board computer evaluates and commits within the time of one attempt. */
+const LEAST_READINGS = 250;
+
 /** Evaluates readings that other members hand over to the shards of this one, between two batches of its own. */
 export class HandoverReader {
   private readonly deps: HandoverReaderDeps;
@@ -66,6 +71,8 @@ export class HandoverReader {
   private readonly outage: Outage;
   /** In monotonic time: everything handed over until then is evaluated. */
   private seenMs = -Infinity;
+  /** Halved by each attempt that was given up: one that was too large for its time would be so for ever. */
+  private most = MOST_READINGS;
 
   constructor(deps: HandoverReaderDeps) {
     this.deps = deps;
@@ -177,28 +184,33 @@ export class HandoverReader {
     const shards = table.in('catching_up', 'held', 'ready');
     if (shards.length === 0 || !leases.mayEvaluate) return false;
     // While catching up it checks with no batch being written: only then an empty handover means that it may evaluate at once.
-    const ready = behind.length === 0 ? await store.read(table.group, shards) : undefined;
+    const ready = behind.length === 0 ? await store.read(table.group, shards, this.most) : undefined;
     if (ready?.rows.length === 0) return false;
     let more = false;
+    let committed = false;
     await commit(async (signal) => {
       more = false;
       // A batch before it may have taken long.
       leases.holdIfBehind();
-      if (this.loop.isStopped || !leases.mayEvaluate) return NOTHING;
+      if (this.loop.isStopped || !leases.mayEvaluate) return { ...NOTHING, commit: () => (committed = true) };
       const now = table.in('catching_up', 'held', 'ready');
       engine.waitFor(behind.length > 0 ? CATCH_UP_LATENESS_MS + leases.lateByMs : 0);
-      const poll = ready ?? (await unlessAborted(store.read(table.group, now), signal));
+      const poll = ready ?? (await unlessAborted(store.read(table.group, now, this.most), signal));
       const evaluation = await this.evaluate(poll, new Set(now), signal);
       return {
         ...evaluation,
         commit: () => {
           evaluation.commit();
+          committed = true;
           if (!poll.more) leases.caughtUp(behind.filter((shard) => isBehind(table.stateOf(shard))));
           if (table.in('catching_up', 'held').length === 0) engine.waitFor(0);
           more = poll.more;
         },
       };
     });
+    this.most = committed
+      ? Math.min(MOST_READINGS, 2 * this.most)
+      : Math.max(LEAST_READINGS, Math.floor(this.most / 2));
     return more;
   }
 
