@@ -17,7 +17,7 @@ const batch = section(
     linger: duration({ max: '10s' })
       .prefault('20ms')
       .describe(
-        'longest wait of a first row for further rows; less where commits are fast and CPU is left (three times what a commit takes, at least 5 ms), and each member of a share group waits as many times longer as it has members (at most 200 ms); no effect under load',
+        'longest wait of a first row for further rows; less where commits are fast and CPU is left (twice what a commit takes, at least 4 ms), and each member of a share group waits as many times longer as it has members (at most 200 ms); no effect under load',
       ),
   },
   'when a batch is written: whichever limit is reached first',

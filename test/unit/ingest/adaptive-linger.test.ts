@@ -11,12 +11,12 @@ test('until the first commit a message waits as long as configured', () => {
   expect(after(20)).toBe(20);
 });
 
-test('it waits three times what a commit takes', () => {
-  expect(after(20, 3, 3)).toBe(9);
+test('it waits twice as long as a commit takes', () => {
+  expect(after(20, 3, 3)).toBe(6);
 });
 
 test.each([
-  ['not less than the least, however fast the database', 20, [0.5], 5],
+  ['not less than the least, however fast the database', 20, [0.5], 4],
   ['not longer than configured, however slow', 20, [500], 20],
   ['not at all with a linger of zero', 0, [3], 0],
 ])('%s', (_, mostMs, commits, ms) => {
@@ -25,16 +25,16 @@ test.each([
 
 test('one slow commit, and a batch that waited through an outage, are forgotten within a few', () => {
   const quick = Array.from({ length: 15 }, () => 2);
-  expect(after(20, 2, 600_000)).toBeGreaterThan(6);
-  expect(after(20, 2, 600_000, ...quick)).toBeLessThan(7);
+  expect(after(20, 2, 600_000)).toBeGreaterThan(5);
+  expect(after(20, 2, 600_000, ...quick)).toBeLessThan(5);
 });
 
 test('a database that has become slow is followed within a few commits', () => {
-  expect(after(20, 2, 2, ...Array.from({ length: 10 }, () => 15))).toBe(20);
+  expect(after(20, 2, 2, ...Array.from({ length: 10 }, () => 15))).toBeGreaterThan(16);
 });
 
 test.each([
-  ['as many times longer as there are members', 4, 36],
+  ['as many times longer as there are members', 4, 24],
   ['not for seconds in a large group', 64, 200],
 ])('members of a group wait %s', (_, members, ms) => {
   const linger = new AdaptiveLinger(20);
@@ -47,7 +47,7 @@ test('a group waits at least as long as configured allows one daemon to', () => 
 });
 
 test.each([
-  ['is idle', 0.05, 9],
+  ['is idle', 0.05, 6],
   ['has some work', 0.3, 12],
   ['is busy', 0.8, 20],
 ])('a daemon that %s', (_, load, ms) => {

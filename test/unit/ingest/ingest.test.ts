@@ -170,9 +170,9 @@ describe('Ingest', () => {
       }
     };
     expect(await waitOf('1')).toBe(20);
-    expect(await waitOf('2')).toBe(9);
+    expect(await waitOf('2')).toBe(6);
     members = 4;
-    expect(await waitOf('3')).toBe(36);
+    expect(await waitOf('3')).toBe(24);
   });
 
   it('does not wait when the window of the broker fills', async () => {
