@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   process.on('uncaughtExceptionMonitor', explainEnd);
   let program: Pick<typeof Program, 'runProgram'>;
   try {
-    program = CONFIG_COMMANDS.includes(process.argv[2] ?? '')
+    program = CONFIG_COMMANDS.includes(process.argv[2] as string)
       ? await import('./cli/config-program.ts')
       : await import('./cli/index.ts');
   } catch (error) {

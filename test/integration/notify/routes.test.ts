@@ -270,7 +270,7 @@ describe('an escalation', () => {
   const ROUTES = '    - { to: phone, escalate: [{ after: 15m, to: boss }, { after: 1h, to: [boss, mail] }] }';
 
   test('each step once while it fires; whoever was notified gets the end, the others do not', async () => {
-    const { publish, got, until } = daemon(ROUTES);
+    const { publish, got, until, idle } = daemon(ROUTES);
     const firing = notificationOf();
     await publish([firing], [stateOf(firing)]);
     await until('phone', 1);
@@ -283,6 +283,8 @@ describe('an escalation', () => {
     await until('boss', 1);
     await publish([endOf(firing)]);
     await until('boss', 2);
+    await until('phone', 2);
+    await idle();
     expect([got('phone'), got('boss'), got('mail')]).toEqual([
       ['firing', 'resolved'],
       ['firing escalation', 'resolved'],

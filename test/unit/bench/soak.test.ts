@@ -19,7 +19,7 @@ describe('options', () => {
       mode: 'silence',
       sensors: 5000,
       seconds: 120,
-      maxRssMb: 1000,
+      maxRssMb: 750,
     });
     expect(parseOptions(['--help'])).toBe('help');
   });
