@@ -10,7 +10,7 @@ const BEGINNING = /^[0-9a-f]{4,8}(?:-[0-9a-f-]{0,27})?$/i;
 /** Whether a text may name an alert: its alert_id, or four or more of its first digits. */
 export const isAlertId = (text: string): boolean => isUuid(text) || BEGINNING.test(text);
 
-/** The alert_id that a text is the beginning of. Rejects with ALERT_UNKNOWN where there is none, with USAGE where there are several. */
+/** The alert_id that begins with a text. Rejects with ALERT_UNKNOWN if no id does, with USAGE if several do. */
 export async function wholeAlertId(db: Db, text: string): Promise<string> {
   if (isUuid(text)) return text.toLowerCase();
   const [first, ...others] = await idsBeginningWith(db, text);
