@@ -41,6 +41,10 @@ export class InterruptibleSleep {
     this.#end?.();
   }
 
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
+
   /** No sleep from here on. */
   stop(): void {
     this.#stopped = true;

@@ -36,7 +36,7 @@ export async function valuesIn(
   return rows.reverse();
 }
 
-/** The trend up to a notification, and, of one that is late, the newest value. */
+/** The trend as it is now, and, for a notification that is late, the newest value. */
 export async function recentOf(
   db: Querying,
   notification: AlertNotification,
@@ -44,16 +44,18 @@ export async function recentOf(
 ): Promise<RecentValues | undefined> {
   const { sensorId, metric = '', kind, eventTimeMs } = notification;
   if (metric === '' || kind === 'no_data' || kind === 'offline') return undefined;
-  const of = { sensorId, metric };
-  const before = await valuesIn(db, of, {
-    fromMs: eventTimeMs - TREND_MS,
-    toMs: eventTimeMs,
-    most: TREND_VALUES,
-  });
+  // The clock of a sensor may run ahead.
+  const toMs = Math.max(nowMs, eventTimeMs);
+  const values = await valuesIn(
+    db,
+    { sensorId, metric },
+    { fromMs: toMs - TREND_MS, toMs, most: TREND_VALUES },
+  );
+  const trend = trendOf(values);
+  const newest = values.at(-1);
   // The value of another kind is no value of its metric.
-  if (nowMs - eventTimeMs <= LATE_MS || kind !== 'threshold') return { trend: trendOf(before) };
-  const [newest] = await valuesIn(db, of, { fromMs: eventTimeMs, toMs: nowMs, most: 1 });
-  return { trend: trendOf(before), newest };
+  if (nowMs - eventTimeMs <= LATE_MS || kind !== 'threshold' || newest === undefined) return { trend };
+  return newest.timeMs >= eventTimeMs ? { trend, newest } : { trend };
 }
 
 /** The same for a sink: undefined where the database does not answer at once. */

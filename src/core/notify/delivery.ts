@@ -11,9 +11,9 @@ export interface SensorFactsOf {
   readonly gateway?: string | null;
 }
 
-/** The values of its metric before and after a notification. */
+/** What the values of its metric do when a notification is sent. */
 export interface RecentValues {
-  /** Of the time before it; undefined: too few values. */
+  /** Undefined: too few values. */
   readonly trend?: Trend | undefined;
   readonly newest?: TimedValue | undefined;
 }

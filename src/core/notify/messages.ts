@@ -59,7 +59,7 @@ function placeLine(notification: OutgoingNotification, { language }: TextContext
 
 /** `since 09:27 (20 min), rising`; of what is over `from 09:27 to 10:02 (35 min), highest 12.1 °C`. */
 export function timeLine(notification: OutgoingNotification, context: TextContext): string {
-  const { startedAtMs, eventTimeMs, durationS, peakValue, recent } = notification;
+  const { startedAtMs, eventTimeMs, durationS, peakValue, recent, origin } = notification;
   const { messages, trends } = context.language;
   const { low } = identityOf(notification);
   if (statusOf(notification) === 'resolved') {
@@ -79,8 +79,9 @@ export function timeLine(notification: OutgoingNotification, context: TextContex
   if (notification.past === 'over') return '';
   const lasted = lasting((context.nowMs - startedAtMs) / 1000);
   const time = timeText(startedAtMs, context);
-  // Of a late notification it would be the trend of then.
-  const trend = isLate(notification, context) ? undefined : recent?.trend;
+  // A late notification tells of then.
+  const isPast = origin === undefined && isLate(notification, context);
+  const trend = isPast ? undefined : recent?.trend;
   if (trend === undefined) return fill(messages.since, { time, lasted });
   return fill(messages.since_trend, { time, lasted, trend: trends[trend] });
 }

@@ -15,7 +15,6 @@ export interface ButtonListenerDeps extends LeaseLoopDeps {
   readonly contextOf: (sink: string) => TextContext;
 }
 
-/** A poll and a settled press each take less than the lease lasts. */
 const POLL_TIMEOUT_MS = 40_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 
@@ -55,8 +54,8 @@ export class ButtonListener {
     lease.works();
     for (const press of presses) {
       await this.#settle(press, lease);
-      // Many presses take longer than a lease; what is left comes again.
-      if (lease.signal.aborted || !(await lease.renew())) return;
+      // What is left comes again.
+      if (lease.signal.aborted) return;
     }
   }
 

@@ -11,7 +11,6 @@ import { type AnswerResult, answerText } from '../../core/notify/text/answer.ts'
 import type { TextContext } from '../../core/notify/text/sentence.ts';
 import type { Millis } from '../../core/reading.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
-import { InterruptibleSleep } from '../../lib/sleep.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { CommandMessage, CommandSource } from '../../ports/commands.ts';
 import type { Counter } from '../../ports/metrics.ts';
@@ -43,7 +42,8 @@ interface Answer {
   readonly [field: string]: unknown;
 }
 
-const RENEW_MS = 20_000;
+/** A connection that lasts so long works; one that ends at once, again and again, is one outage. */
+const LASTING_MS = 20_000;
 const ACT_TIMEOUT_MS = 15_000;
 const PUBLISH_TIMEOUT_MS = 10_000;
 
@@ -55,7 +55,6 @@ export class CommandListener {
   readonly #source: CommandSource;
   readonly #settings: CommandSettings;
   readonly #deps: CommandListenerDeps;
-  readonly #sleep: InterruptibleSleep;
   readonly #loop: LeaseLoop;
   readonly #refusals: LogBudget;
   readonly #bucket: TokenBucket;
@@ -64,7 +63,6 @@ export class CommandListener {
     this.#source = source;
     this.#settings = settings;
     this.#deps = deps;
-    this.#sleep = new InterruptibleSleep(deps.clock);
     this.#refusals = new LogBudget(deps.clock);
     this.#bucket = new TokenBucket(settings.maxPerMinute, deps.clock.monotonicMs());
     const work = {
@@ -82,28 +80,19 @@ export class CommandListener {
 
   /** Idempotent. */
   stop(): Promise<void> {
-    this.#sleep.stop();
     return this.#loop.stop();
   }
 
   /** Returns when another daemon has the lease; rejects with the reason when the connection ends. */
   async #serve(lease: HeldLease): Promise<void> {
     const connection = await this.#source.open((message) => this.#handle(message, lease));
-    const end: { reason?: FieldwatchError } = {};
-    void connection.closed.then((reason) => {
-      end.reason = reason;
-      this.#sleep.interrupt();
-    });
+    const works = this.#deps.clock.after(LASTING_MS, () => lease.works());
     try {
-      while (!lease.signal.aborted && end.reason === undefined) {
-        await this.#sleep.sleep(RENEW_MS);
-        if (end.reason !== undefined) break;
-        // Where the database is away no other daemon can take it either.
-        if (!(await lease.renew().catch(() => true))) return;
-        lease.works();
-      }
-      if (end.reason !== undefined) throw end.reason;
+      throw await unlessAborted(connection.closed, lease.signal, leaseEnded);
+    } catch (error) {
+      if (!lease.signal.aborted) throw error;
     } finally {
+      works.cancel();
       await connection.close();
     }
   }
@@ -199,6 +188,7 @@ export class CommandListener {
   }
 }
 
+const leaseEnded = () => new Error('another daemon has the lease');
 const noAcknowledgement = () => new Error('the broker has not acknowledged the answer');
 
 /** The same message again is the same request; another content under the same id is another one. */

@@ -21,25 +21,22 @@ export interface LeasedWork {
   readonly kind: string;
   /** The line of an outage; its fields say why. */
   readonly failed: string;
-  /**
-   * Runs under the lease, in parts that each take less than it lasts. Called again at once where it resolves; where it rejects, or the
-   * lease is lost, later.
-   */
+  /** Runs under the lease, however long it takes. Called again at once where it resolves; where it rejects, or the lease is lost, later. */
   run(lease: HeldLease): Promise<void>;
 }
 
 export interface HeldLease {
-  /** Aborted by `stop`. */
+  /** Aborted by `stop`, and when another daemon has the lease. */
   readonly signal: AbortSignal;
-  /** Keeps the lease; false: another daemon has it. Rejects as the store does. */
-  renew(): Promise<boolean>;
   /** The outage, if there was one, is over. */
   works(): void;
 }
 
-/** A daemon that is killed holds it so long. */
-export const LEASE_MS: Millis = 60_000;
-const STANDBY_MS = 10_000;
+/** A daemon that is killed holds it so long, and the next one looks for it so often: the sum is how long nobody works. */
+export const LEASE_MS: Millis = 10_000;
+export const STANDBY_MS: Millis = 5000;
+/** Two renewals may be lost. */
+const RENEW_MS = 3000;
 const RETRY_MS = 5000;
 
 /** Work that one daemon at a time does: under a lease of the database, and tried again after a failure. */
@@ -75,15 +72,10 @@ export class LeaseLoop {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
-    const lease: HeldLease = {
-      signal,
-      renew: () => this.#renew(),
-      works: () => void this.#outage.recovered(),
-    };
     while (!signal.aborted) {
       let waitMs = 0;
       try {
-        if (await this.#renew()) await this.#work.run(lease);
+        if (await this.#renew()) await this.#underLease();
         if (!this.#owned) waitMs = STANDBY_MS;
       } catch (error) {
         if (signal.aborted) return;
@@ -91,6 +83,37 @@ export class LeaseLoop {
         waitMs = Math.max(RETRY_MS, error instanceof SinkError ? (error.retryAfterMs ?? 0) : 0);
       }
       await this.#sleep.sleep(waitMs);
+    }
+  }
+
+  async #underLease(): Promise<void> {
+    const { signal: stopped } = this.#abort;
+    const end = new AbortController();
+    const abort = () => end.abort();
+    if (stopped.aborted) abort();
+    stopped.addEventListener('abort', abort);
+    const pause = new InterruptibleSleep(this.#deps.clock);
+    const keeping = this.#keep(pause, abort);
+    try {
+      await this.#work.run({ signal: end.signal, works: () => void this.#outage.recovered() });
+    } catch (error) {
+      // What it was aborted by is no failure of the work.
+      if (this.#owned) throw error;
+    } finally {
+      stopped.removeEventListener('abort', abort);
+      pause.stop();
+      // A renewal under way must not come after a release.
+      await keeping;
+    }
+  }
+
+  /** A poll may last longer than the lease, which is therefore renewed beside it. */
+  async #keep(pause: InterruptibleSleep, lost: () => void): Promise<void> {
+    while (!pause.isStopped) {
+      await pause.sleep(RENEW_MS);
+      if (pause.isStopped) return;
+      // Where the database is away no other daemon can take it either.
+      if (!(await this.#renew().catch(() => true))) return lost();
     }
   }
 

@@ -173,7 +173,7 @@ describe('the lines below it', () => {
     expect(pushOf({ ...old, recent }).split('\n')).toEqual([
       'Freezer 1: temperature still 10.2 °C, above 8 °C',
       'cold room · warning',
-      'since 09:00 (30 min)',
+      'since 09:00 (30 min), rising',
       'not acknowledged for 15 min',
     ]);
     expect(pushOf(old).split('\n')[0]).toBe('Freezer 1: temperature was 9.3 °C, above 8 °C');
@@ -310,6 +310,24 @@ test('a trend is a change that the noise does not explain', () => {
   expect(trendOf(series(9, 8.2, 7.1, 6))).toBe('falling');
   expect(trendOf(series(5, 5, 5, 5))).toBe('steady');
   expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.2))).toBe('steady');
+});
+
+test('a trend is what the values do now: after a turn that of the values since, where the noise does not explain the turn', () => {
+  const peak = (after: number) =>
+    Array.from({ length: 12 }, (_, index) => ({
+      timeMs: index * MINUTE_MS,
+      value: 9 - Math.abs(index - (11 - after)) + 0.1 * (index % 3),
+    }));
+  const low = (after: number) => peak(after).map(({ timeMs, value }) => ({ timeMs, value: -value }));
+  for (const after of [2, 3, 5]) {
+    expect(trendOf(peak(after))).toBe('falling');
+    expect(trendOf(low(after))).toBe('rising');
+  }
+  const series = (...values: number[]) =>
+    values.map((value, index) => ({ timeMs: index * MINUTE_MS, value }));
+  expect(trendOf(series(1, 2, 3, 4, 5, 6, 7, 7.1, 7, 7.1, 7, 7))).toBe('steady');
+  expect(trendOf(series(5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5.1))).toBe('steady');
+  expect(trendOf(series(-18, -18, -18, -18, -18, -18, -12, -4, 2, 9))).toBe('rising');
 });
 
 describe('docs/notifications.md', () => {
