@@ -138,26 +138,53 @@ function faultTitle({ event, sensorKey, severity }: OutgoingNotification, { lang
 function groupTitle({ notifications, total }: Delivery, context: TextContext): string {
   const [first] = notifications;
   const { messages, locale } = context.language;
-  const same =
+  const isSame =
     first !== undefined &&
     !isOfSystem(first) &&
     notifications.every(({ event, alertType }) => event === first.event && alertType === first.alertType);
+  const over = notifications.filter(({ past }) => past === 'over').length;
+  const name = isSame ? groupMessage(notifications, first) : undefined;
   const values = {
     count: count(total, locale),
-    subject: same ? subjectOf(first, context) : '',
-    metric: same ? metricText(identityOf(first).metric, context.language) : '',
+    subject: isSame ? subjectOf(first, context) : '',
+    metric: isSame ? metricText(identityOf(first).metric, context.language) : '',
   };
-  return oneLine(fill(messages[same ? groupMessage(first) : 'group'], values));
+  const areEnds = first !== undefined && notifications.every((each) => statusOf(each) === 'resolved');
+  const title = fill(messages[name ?? (areEnds ? 'group_ended' : 'group')], values);
+  // Of more than are named it is not known.
+  const isPartlyOver = over > 0 && over < notifications.length && notifications.length === total;
+  return oneLine(
+    title + (isPartlyOver ? fill(messages.group_no_longer, { count: count(over, locale) }) : ''),
+  );
 }
 
-function groupMessage(first: OutgoingNotification): MessageName {
+/** Of a group that is about the same; undefined: there is nothing to say but their number. */
+function groupMessage(
+  notifications: readonly OutgoingNotification[],
+  first: OutgoingNotification,
+): MessageName | undefined {
+  if (first.event.startsWith('flapping')) return undefined;
+  if (first.event === 'resolved') return groupEnd(notifications, first);
   const { kind, low } = identityOf(first);
-  const over = statusOf(first) === 'resolved';
-  if (kind === 'offline') return over ? 'group_resolved_offline' : 'group_offline';
-  if (over) return 'group_resolved';
-  if (kind === 'no_data') return 'group_no_data';
-  if (kind === 'anomaly' || first.event.startsWith('flapping')) return 'group';
+  const isOver = notifications.every(({ past }) => past === 'over');
+  if (kind === 'offline') return isOver ? 'group_was_offline' : 'group_offline';
+  if (kind === 'no_data') return isOver ? 'group_was_no_data' : 'group_no_data';
+  if (kind === 'anomaly' || kind === 'count') return undefined;
+  if (isOver) return low ? 'group_was_below' : 'group_was_above';
   return low ? 'group_below' : 'group_above';
+}
+
+/** Who removes a rule or retires sensors ends alerts of sensors that are neither back nor back to normal. */
+function groupEnd(
+  notifications: readonly OutgoingNotification[],
+  first: OutgoingNotification,
+): MessageName | undefined {
+  const { kind } = identityOf(first);
+  const areAll = (...reasons: string[]) =>
+    notifications.every(({ reason }) => reasons.includes(reason ?? 'value'));
+  if (kind === 'offline') return areAll('data_resumed') ? 'group_resolved_offline' : undefined;
+  if (kind === 'no_data') return areAll('data_resumed') ? 'group_resolved_no_data' : undefined;
+  return kind !== 'count' && areAll('value', 'flapping_end') ? 'group_resolved' : undefined;
 }
 
 function groupBody({ notifications, total }: Delivery, context: TextContext): string {

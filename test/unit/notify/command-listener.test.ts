@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createMetrics } from '../../../src/adapters/http/metrics.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
@@ -46,12 +47,13 @@ let answers: {
 let act: Act;
 let publishFault: Error | undefined;
 let isOwned: boolean;
+let timezone = 'UTC';
 let logger: QuietLogger;
 let metrics: ReturnType<typeof createMetrics>;
 
 beforeEach(async () => {
   [clock, session, logger, metrics] = [new FakeClock(), new Session(), new QuietLogger(), createMetrics()];
-  [acted, answers, publishFault, isOwned] = [[], [], undefined, true];
+  [acted, answers, publishFault, isOwned, timezone] = [[], [], undefined, true, 'UTC'];
   const requests = new Map<string, string>();
   act = async (command) => {
     acted.push(command);
@@ -78,7 +80,7 @@ beforeEach(async () => {
         const text = correlation === undefined ? undefined : Buffer.from(correlation).toString();
         answers.push({ topic, correlation: text, ...(JSON.parse(payload) as object) });
       },
-      context: () => ({ language: LANGUAGES.en, timezone: 'UTC', nowMs: clock.nowMs() }),
+      context: () => ({ language: LANGUAGES.en, timezone, nowMs: clock.nowMs() }),
     },
   );
   listener.start();
@@ -253,5 +255,31 @@ describe('the connection', () => {
     await listener.stop();
     await hanging;
     expect(answers).toEqual([]);
+  });
+});
+
+describe('docs/notifications.md', () => {
+  const docs = readFileSync(new URL('../../../docs/notifications.md', import.meta.url), 'utf8');
+  const shown = (language: string) =>
+    [...docs.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\\n\`\`\``, 'gs'))].map(([, text = '']) => text);
+  const commands = shown('sh').flatMap((text) =>
+    [...text.matchAll(/ -m '(\{.*?\})'/g)].map(([, payload = '']) => payload),
+  );
+
+  test('shows commands that are understood, and the answer to the first', async () => {
+    const [answer] = shown('json').map((text) => JSON.parse(text) as Record<string, string>);
+    const [atMs, untilMs] = [Date.parse(answer!['at']!), Date.parse(answer!['until']!)];
+    clock.advance(atMs - clock.nowMs());
+    timezone = 'Europe/Berlin';
+    act = async ({ action, by, forMs = 0 }) => ({
+      ...{ outcome: 'done', action, by, repeated: false, atMs, untilMs: atMs + forMs },
+    });
+    const correlation = Buffer.from('a-18');
+    for (const payload of commands)
+      await send(payload, { responseTopic: 'fw/commands/answers/ann', correlation });
+    expect(answers).toMatchObject([
+      { ...answer, until: new Date(untilMs).toISOString() },
+      { status: 'done', action: 'silence' },
+    ]);
   });
 });

@@ -203,8 +203,23 @@ describe('many in one', () => {
     ['9 sensors: temperature too high', {}],
     ['9 sensors: battery too low', battery],
     ['9 sensors: temperature back to normal', over],
+    ['9 sensors were offline', { ...offline, past: 'over' }],
+    ['9 sensors: there was no temperature', { ...noData, past: 'over' }],
+    ['9 sensors: temperature was too high', { past: 'over' }],
+    ['9 sensors: battery was too low', { ...battery, past: 'over' }],
+    ['9 sensors: temperature received again', { ...over, ...noData, reason: 'data_resumed' }],
+    ['9 alerts over', { ...over, ...offline, reason: 'retired' }],
+    ['9 alerts over', { ...over, ...noData, reason: 'manual' }],
+    ['9 alerts over', { ...over, reason: 'rule_removed' }],
     ['9 alerts', { event: 'flapping_start' }],
   ])('%s', (expected, more) => expect(titleOf(nine(more), {}, context())).toBe(expected));
+
+  test('some of which are over: how many, where all are named', () => {
+    const [open, ended] = [freezer(offline), freezer({ ...offline, past: 'over' })];
+    const title = (total: number) => titleOf({ notifications: [open, ended, ended], total }, {}, context());
+    expect(title(3)).toBe('3 sensors offline, 2 of them no longer');
+    expect(title(9)).toBe('9 sensors offline');
+  });
 
   test('the first by name, and how many more', () => {
     expect(bodyOf(nine(offline, 100_000), {}, context()).split('\n')).toEqual([
@@ -220,6 +235,8 @@ describe('many in one', () => {
   test('of several kinds: their number', () => {
     const mixed = { notifications: [freezer(), freezer(battery)], total: 9 };
     expect(titleOf(mixed, {}, context())).toBe('9 alerts');
+    const ends = { notifications: [freezer(over), freezer({ ...battery, ...over, ...battery })], total: 9 };
+    expect(titleOf(ends, {}, context())).toBe('9 alerts over');
   });
 });
 
@@ -334,13 +351,22 @@ describe('docs/notifications.md', () => {
   const docs = readFileSync(new URL('../../../docs/notifications.md', import.meta.url), 'utf8');
   const shown = [...docs.matchAll(/```text\n(.*?)\n```/gs)].map(([, text = '']) => text);
   const rising = { recent: { trend: 'rising' } } as const;
+  const groupOf = (each: readonly Partial<OutgoingNotification>[], total = each.length) => {
+    const notifications = each.map((more, at) =>
+      freezer({ ...more, facts: { name: `Freezer ${at + 1}`, location: 'cold room' } }),
+    );
+    const delivery = { notifications, total };
+    return `${titleOf(delivery, {}, context())}\n${bodyOf(delivery, {}, context())}`;
+  };
   const produced: readonly string[] = [
     pushOf({ ...rising, runbook: 'https://wiki.example/freezer' }),
     pushOf({ ...rising, runbook: 'https://wiki.example/freezer' }, context({ language: LANGUAGES.de })),
     pushOf({ event: 'reminder', value: 29, threshold: 30, clear: 28, recent: { trend: 'falling' } }),
     pushOf({ eventTimeMs: ago(62), startedAtMs: ago(77), recent: { newest: { timeMs: ago(1), value: -18.04 } } }),
     pushOf({ ...over, startedAtMs: ago(35) }),
-    `${titleOf({ notifications: [freezer(offline), freezer({ ...offline, facts: { name: 'Freezer 2', location: 'cold room' } })], total: 9 }, {}, context())}\n${bodyOf({ notifications: [freezer(offline), freezer({ ...offline, facts: { name: 'Freezer 2', location: 'cold room' } })], total: 9 }, {}, context())}`,
+    groupOf([offline, offline], 9),
+    groupOf([{ ...over, ...offline, reason: 'data_resumed' }, { ...over, ...offline, reason: 'data_resumed' }], 9),
+    groupOf([{ ...offline, past: 'over' }, offline]),
   ]; // prettier-ignore
 
   test('shows texts that the sinks send, each of these', () => expect(shown).toEqual(produced));

@@ -44,7 +44,9 @@ export const MESSAGES = [
   // The system itself: the message of the fault follows.
   'system_firing', 'system_escalated', 'system_resolved',
   // Several in one.
-  'group', 'group_above', 'group_below', 'group_no_data', 'group_offline', 'group_resolved', 'group_resolved_offline', 'group_more',
+  'group', 'group_above', 'group_below', 'group_no_data', 'group_offline',
+  'group_was_above', 'group_was_below', 'group_was_no_data', 'group_was_offline', 'group_no_longer',
+  'group_resolved', 'group_resolved_no_data', 'group_resolved_offline', 'group_ended', 'group_more',
   // The lines below.
   'since', 'since_trend', 'from_to', 'highest', 'lowest', 'peak', 'late', 'now', 'not_acknowledged', 'runbook', 'acknowledge', 'silence',
   // The answer to a link or a button.
