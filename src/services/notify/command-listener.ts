@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type FieldwatchError, messageOf } from '../../core/errors.ts';
+import { messageOf } from '../../core/errors.ts';
 import {
   type AlertCommand,
   type CommandRefusal,
