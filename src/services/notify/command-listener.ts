@@ -11,6 +11,7 @@ import { type AnswerResult, answerText } from '../../core/notify/text/answer.ts'
 import type { TextContext } from '../../core/notify/text/sentence.ts';
 import type { Millis } from '../../core/reading.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
+import { InterruptibleSleep } from '../../lib/sleep.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { CommandMessage, CommandSource } from '../../ports/commands.ts';
 import type { Counter } from '../../ports/metrics.ts';
@@ -86,13 +87,16 @@ export class CommandListener {
   /** Returns when another daemon has the lease; rejects with the reason when the connection ends. */
   async #serve(lease: HeldLease): Promise<void> {
     const connection = await this.#source.open((message) => this.#handle(message, lease));
-    const works = this.#deps.clock.after(LASTING_MS, () => lease.works());
+    const lasting = new InterruptibleSleep(this.#deps.clock);
+    void lasting.sleep(LASTING_MS).then(() => {
+      if (!lasting.isStopped) lease.works();
+    });
     try {
       throw await unlessAborted(connection.closed, lease.signal, leaseEnded);
     } catch (error) {
       if (!lease.signal.aborted) throw error;
     } finally {
-      works.cancel();
+      lasting.stop();
       await connection.close();
     }
   }
