@@ -94,7 +94,7 @@ export interface SharedEvaluation {
   /** Acquires shards, and reads their handover. Resolves after the first round. */
   start(writer: BatchWriter): Promise<void>;
   /** Before time alone decides anything. */
-  ready(): Promise<boolean>;
+  ready(decides: boolean): Promise<boolean>;
   /** The database is back: evaluations made meanwhile are dropped. Rejects while nothing can be written yet. */
   regroup(): Promise<void>;
   /** Lines that the last process published. */

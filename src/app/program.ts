@@ -143,7 +143,8 @@ async function startRules(
   if (shared === undefined || shards === undefined) return;
   followLocations({ ...context, writer });
   await alertManager.sensorsChanged(registry);
-  const ready = async () => (await evaluator.seenDaemon()) === undefined && (await shared.ready());
+  const ready = async (decides: boolean) =>
+    (await evaluator.seenDaemon()) === undefined && (await shared.ready(decides));
   watchTime(alertManager, writer, { ready });
   await shared.start(writer);
   await caughtUp(shards, clock);

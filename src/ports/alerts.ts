@@ -24,8 +24,14 @@ export interface ReadingSpan {
 export interface AlertStore {
   /** The rows of `alert_state`: of the sensors of these shards, or of all. */
   loadStates(shards?: readonly number[]): Promise<readonly AlertStateRow[]>;
-  /** The newest non-null value per (sensor, metric) within each span, core and narrow metrics alike; one query. */
-  loadLastReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]>;
+  /**
+   * The newest non-null value per (sensor, metric) within each span, core and narrow metrics alike; one query. `metrics`: those
+   * that are needed; others may be among the result. Absent: all.
+   */
+  loadLastReadings(
+    spans: readonly ReadingSpan[],
+    metrics?: ReadonlySet<string>,
+  ): Promise<readonly LastReading[]>;
   /** The waiting log, oldest row first, and the id of the newest; '0' if it is empty. */
   loadWaiting(
     group: string,

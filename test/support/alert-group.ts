@@ -293,7 +293,7 @@ export class Member {
     this.alertManager.start(
       (evaluate) => this.writer.commitAlerts(evaluate),
       (evaluate) => this.writer.commitCommands(evaluate),
-      () => this.reader.ready(),
+      (decides) => this.reader.ready(decides),
     );
     this.alertManager.onConnectivity({
       ...{ state: 'connected', sessionPresent: false, receiveMaximum: 1000, protocolVersion: 5 },

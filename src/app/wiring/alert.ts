@@ -91,7 +91,7 @@ export function watchTime(
       if (!writer.evaluationSuspended) await writer.commitAlerts(evaluate);
     },
     (evaluate) => writer.commitCommands(evaluate),
-    shared === undefined ? undefined : () => shared.ready(),
+    shared === undefined ? undefined : (decides) => shared.ready(decides),
     () => writer.learnSensors(),
   );
 }

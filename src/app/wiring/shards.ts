@@ -187,7 +187,7 @@ export function shareEvaluation(
       reader.start();
       preview.start();
     },
-    ready: async () => (await reader?.ready()) ?? false,
+    ready: async (decides) => (await reader?.ready(decides)) ?? false,
     regroup: () => leases.regroup(),
     wereNotified: (lines) => alertManager.wereNotified(lines),
     awaited: () => leases.awaited,

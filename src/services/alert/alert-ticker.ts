@@ -63,21 +63,24 @@ export class AlertTicker {
   /**
    * Commits what time alone decides, as soon as it is due. `commit` runs the evaluation between two batches and commits
    * its working set (`BatchWriter.commitAlerts`); `carryOut` does the same with operator commands. `ready` says whether
-   * this daemon may evaluate now; `learnSensors` reads the sensors again, between two batches.
+   * this daemon may evaluate now, and, before time decides anything, has everything evaluated that came until now;
+   * `learnSensors` reads the sensors again, between two batches.
    */
   start(
     commit: Commit,
     carryOut = commit,
-    ready: () => Promise<boolean> = async () => true,
+    ready: (decides: boolean) => Promise<boolean> = async () => true,
     learnSensors: () => Promise<void> = async () => {},
   ): void {
     const run = async () => {
       try {
-        if (!(await ready())) return;
+        const decides = (untilMs: Millis) => this.parts.changes.size > 0 || this.isDue(untilMs);
+        const expected = decides(this.tickMs());
+        if (!(await ready(expected))) return;
         if (await this.serveOperators(carryOut)) await learnSensors();
         // Of one instant: what comes due meanwhile is handled in the next run.
         const untilMs = this.tickMs();
-        if (this.parts.changes.size > 0 || this.isDue(untilMs))
+        if (decides(untilMs) && (expected || (await ready(true))))
           do {
             this.behind = false;
             await commit(() => this.tick(untilMs));

@@ -22,6 +22,9 @@ export type EvaluatedReading = EngineReading & {
 /** How far back a stored reading shows that a sensor sends a metric, so that its silence is meaningful. */
 const EXPECTED_US = 7 * 86_400_000_000;
 
+/** Sensors of one query: a batch is given up after a while, and what it has read until then is to count for the next attempt. */
+const LAST_SLICE = 500;
+
 interface LoadScope {
   readonly nowUs: Micros;
   readonly group: string;
@@ -116,26 +119,34 @@ async function loadLast(
   store: AlertStore,
   span: (sensorId: number, staleAfterUs: Micros) => ReadingSpan,
   signal?: AbortSignal,
-): Promise<ReadonlySet<number>> {
+): Promise<void> {
   const watched = new Map<number, Sensor>();
   for (const sensor of sensors)
-    if (engine.rules.longestStaleUs(sensor) !== undefined) watched.set(sensor.id, sensor);
-  const received = new Set<number>();
-  for (const slice of slicesOf([...watched.values()])) {
+    if (engine.rules.longestStaleUs(sensor) === undefined) engine.register(sensor);
+    else watched.set(sensor.id, sensor);
+  for (const slice of slicesOf([...watched.values()], LAST_SLICE)) {
     const spans = slice.map((sensor) => span(sensor.id, engine.rules.longestStaleUs(sensor) ?? 0));
-    const found = await store.loadLastReadings(spans);
+    const found = await store.loadLastReadings(spans, metricsOf(engine.rules, slice));
     // The caller has given up, and newer readings may have been evaluated meanwhile.
-    if (signal?.aborted === true) return received;
+    if (signal?.aborted === true) return;
     for (const { sensorId, metric, timeUs, value } of found) {
       const sensor = watched.get(sensorId);
-      if (sensor === undefined) continue;
-      received.add(sensorId);
-      engine.restoreLast(sensor, metric, { timeUs, value });
+      if (sensor !== undefined) engine.restoreLast(sensor, metric, { timeUs, value });
     }
+    // Known from here on: where a later query fails, or takes too long, only its sensors are queried again.
+    for (const sensor of slice) engine.register(sensor);
   }
-  // Known from here on, with or without rules: a failed query above leaves them unknown, to be queried again.
-  for (const sensor of sensors) engine.register(sensor);
-  return received;
+}
+
+/** What the rules of any of the sensors are about; undefined: any metric. */
+function metricsOf(rules: RuleSet, sensors: readonly Sensor[]): ReadonlySet<string> | undefined {
+  const all = new Set<string>();
+  for (const sensor of sensors) {
+    const metrics = rules.metricsOf(sensor);
+    if (metrics === undefined) return undefined;
+    for (const metric of metrics) all.add(metric);
+  }
+  return all;
 }
 
 /** A metric whose silence counts, and the last reading of it; or a sensor, and the newest of its readings, as far as it was read. */

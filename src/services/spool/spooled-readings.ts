@@ -13,10 +13,10 @@ export function withSpooled(store: AlertStore, spool: Pick<Spool, 'contents' | '
     loadReadings: (spans) => store.loadReadings(spans),
     pendingNotifications: (shards) => store.pendingNotifications(shards),
     markSent: (sent, deliveries) => store.markSent(sent, deliveries),
-    loadLastReadings: async (spans) => {
+    loadLastReadings: async (spans, metrics) => {
       // Before the database: a record that drains meanwhile is in one of them.
       const spooled = isEmpty(spool) ? [] : within(spans, eachWatermark(await spool.watermarks()));
-      const found = await store.loadLastReadings(spans);
+      const found = await store.loadLastReadings(spans, metrics);
       return spooled.length === 0 ? found : newest([...found, ...spooled]);
     },
   };

@@ -258,6 +258,11 @@ describe('alert state', () => {
         ['2 battery', [15, 9]],
       ]),
     );
+    const some = async (...metrics: string[]) =>
+      (await alerts().loadLastReadings([span(1, 30)], new Set(metrics))).map(({ metric }) => metric).sort();
+    expect(await some('temperature', 'battery')).toEqual(['temperature']);
+    expect(await some('co2')).toEqual(['co2']);
+    expect(await some()).toEqual([]);
     expect(await alerts().loadLastReadings([])).toEqual([]);
   });
 });

@@ -48,3 +48,10 @@ test('there is a least, so that an outage of the database does not make the tran
   for (let n = 0; n < 12; n++) await reader.ready();
   expect(asked.at(-1)).toBe(250);
 });
+
+test('where time decides nothing, the handover is not read for it: it was read to its end a moment ago', async () => {
+  const { reader, asked } = readerOn({ capacity: Infinity });
+  expect([await reader.ready(false), asked.length]).toEqual([false, 0]);
+  expect([await reader.ready(true), asked.length]).toEqual([true, 1]);
+  expect([await reader.ready(false), asked.length]).toEqual([true, 1]);
+});

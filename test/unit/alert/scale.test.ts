@@ -10,7 +10,7 @@ import { AVAILABILITY } from '../../../src/core/reading.ts';
 import { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
 import type { AlertStore, ReadingSpan } from '../../../src/ports/alerts.ts';
 import { alertId } from '../../../src/services/alert/alert-id.ts';
-import { loadEngine } from '../../../src/services/alert/state-loader.ts';
+import { loadEngine, prepareEngine } from '../../../src/services/alert/state-loader.ts';
 import { T0_MS, T0_US, rulesOf, sensorOf } from './support.ts';
 
 // Many runs, on a machine that may be busy.
@@ -308,8 +308,33 @@ describe('ten times the sensors', () => {
     const { states } = await loadEngine(THREE, sensors(count), store, { nowUs: T0_US, group: '' });
     expect(states).toBe(count);
     // Once for the states, once for the expected sensors.
-    expect(calls).toEqual([5000, 5000, 2000, 5000, 5000, 2000]);
+    expect(calls).toEqual([...Array.from({ length: 24 }, () => 500), 5000, 5000, 2000]);
   });
+});
+
+test('what is read of sensors that are new to a process counts, where a later query takes too long for the attempt', async () => {
+  const metrics = { temperature: { max: 30 }, humidity: { max: 80 }, battery: { min: 20 } };
+  const engine = new AlertEngine(rulesOf({ metrics }));
+  const asked: number[][] = [];
+  const attempt = async (most: number) => {
+    const given = new AbortController();
+    const store = {
+      loadLastReadings: async (spans: readonly ReadingSpan[], metrics?: ReadonlySet<string>) => {
+        asked.push([spans.length, metrics?.size ?? NaN]);
+        if (asked.length === most) given.abort();
+        return [];
+      },
+    } as unknown as AlertStore;
+    const values = new Map([['temperature', 20]]);
+    const readings = sensors(1200).map((sensor) => ({
+      ...{ sensor, timeUs: T0_US, receivedAtMs: T0_MS, metrics: values },
+    }));
+    await prepareEngine(engine, readings, store, given.signal);
+  };
+  await attempt(2);
+  await attempt(Infinity);
+  // Of three rules three metrics: of a metric that no rule is about, nothing is read.
+  expect(asked).toEqual([500, 500, 500, 200].map((count) => [count, 3]));
 });
 
 describe('numbers that wait for earlier ones', () => {

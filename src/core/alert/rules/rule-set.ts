@@ -107,6 +107,12 @@ export class RuleSet {
     );
   }
 
+  /** The metrics of a sensor that its rules are about; undefined: any may be. */
+  metricsOf(sensor: SensorFacts): readonly string[] | undefined {
+    const { named, wildcard } = this.rulesFor(sensor);
+    return wildcard ? undefined : named.map(({ metric }) => metric);
+  }
+
   /** Whether the silence of a sensor is watched, even before it ever sent anything. */
   watchesSilence(sensor: SensorFacts): boolean {
     return this.rulesFor(sensor).offline !== undefined;

@@ -13,8 +13,8 @@ export function withoutWaiting(store: AlertStore, handover: HandoverStore, group
     loadReadings: (spans) => store.loadReadings(spans),
     pendingNotifications: (shards) => store.pendingNotifications(shards),
     markSent: (sent, deliveries) => store.markSent(sent, deliveries),
-    loadLastReadings: async (spans) => {
-      const found = await store.loadLastReadings(spans);
+    loadLastReadings: async (spans, metrics) => {
+      const found = await store.loadLastReadings(spans, metrics);
       if (found.length === 0) return found;
       // Queried afterwards: whatever was found and is not evaluated is there, for only the owner removes it.
       const shards = new Set(found.map(({ sensorId }) => shardOf(sensorId)));
@@ -28,7 +28,7 @@ export function withoutWaiting(store: AlertStore, handover: HandoverStore, group
         .flatMap((span) => cut(span, waiting));
       return [
         ...found.filter(({ sensorId }) => !hidden.has(sensorId)),
-        ...(await store.loadLastReadings(before)),
+        ...(await store.loadLastReadings(before, metrics)),
       ];
     },
   };

@@ -101,12 +101,12 @@ export class HandoverReader {
   }
 
   /**
-   * Before time alone decides anything: whether this member may decide it, with everything evaluated that was handed
-   * over until now. With the database away nothing is handed over, and it decides from what it has.
+   * Whether this member may evaluate. `decides`: before time alone decides anything, everything is evaluated that was
+   * handed over until now. With the database away nothing is handed over, and it decides from what it has.
    */
-  async ready(): Promise<boolean> {
+  async ready(decides = true): Promise<boolean> {
     if (!this.isReady) return false;
-    const seen = await this.catchUp();
+    const seen = decides ? await this.catchUp() : this.isCurrent;
     const { leases, spoolWriter } = this.deps;
     leases.attend();
     return this.isReady && (spoolWriter() || (seen && leases.mayEvaluate));
