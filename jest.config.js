@@ -7,7 +7,7 @@ const project = (name) => ({
   displayName: name,
   rootDir: import.meta.dirname,
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/environment.js',
   extensionsToTreatAsEsm: ['.ts'],
   // The examples import the package by its name.
   moduleNameMapper: {
@@ -15,9 +15,11 @@ const project = (name) => ({
     '^fieldwatch/frame$': '<rootDir>/src/frame.ts',
     '^fieldwatch/(drizzle|kysely)$': '<rootDir>/src/orm/$1.ts',
   },
-  transform: {
-    '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
-  },
+  // Of the packages, those that compute: transform.js says why.
+  transform: { '\\.ts$|/node_modules/.*\\.js$': '<rootDir>/test/support/transform.js' },
+  transformIgnorePatterns: ['/node_modules/(?!(zod|re2js)/)'],
+  // The same for packages that are CommonJS, and for Jest's own assertions.
+  sandboxInjectedGlobals: ['Array', 'Math', 'Object'],
   setupFiles: ['<rootDir>/test/support/codec-libraries.js'],
   // Unit tests need no database.
   ...(name === 'unit' ? {} : databases),
