@@ -7,6 +7,7 @@ import {
   type PublishFrame,
 } from '../../../src/adapters/mqtt/frame-reader.ts';
 import fc from '../../support/fast-check.ts';
+import { rounds } from '../../support/rounds.ts';
 
 const V4: FrameSettings = { protocolVersion: 4, maximumPacketSize: undefined };
 const V5: FrameSettings = { protocolVersion: 5, maximumPacketSize: undefined };
@@ -158,7 +159,7 @@ describe.each(cases)('MQTT %s', (_name, settings, publish) => {
         expect(expected).not.toBeInstanceOf(Error);
         expect(first).toEqual(frameOf(expected as IPublishPacket));
       }),
-      { numRuns: 500 },
+      { numRuns: rounds(150, 500) },
     ));
 });
 

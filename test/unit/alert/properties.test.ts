@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
+import { rounds } from '../../support/rounds.ts';
 import { alertKeyText } from '../../../src/core/alert/engine/alert-key.ts';
 import { AlertEngine } from '../../../src/core/alert/engine/engine.ts';
 import { AlertPreview } from '../../../src/core/alert/engine/preview.ts';
@@ -180,7 +181,7 @@ describe('over random timelines', () => {
         for (const each of all.slice(at)) bench.send(each);
         expect(outcome(bench)).toEqual(outcome(oneByOne(ruleSet, all)));
       }),
-      { numRuns: 400 },
+      { numRuns: rounds(130, 400) },
     );
   });
 
@@ -192,7 +193,7 @@ describe('over random timelines', () => {
         );
       }),
       {
-        numRuns: 300,
+        numRuns: rounds(100, 300),
         examples: [
           // It fires after a silence that is over.
           [
@@ -258,7 +259,7 @@ describe('over random timelines', () => {
         expect(outcome(run(true))).toEqual(outcome(run(false)));
       }),
       {
-        numRuns: 300,
+        numRuns: rounds(100, 300),
         examples: [
           // A late number under a level that waits: the deadline depends on when it was received.
           [

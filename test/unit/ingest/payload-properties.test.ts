@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
+import { rounds } from '../../support/rounds.ts';
 import { nestsDeeper } from '../../../src/core/ingest/codec/depth.ts';
 import { mayHaveLostDigits, parseExact } from '../../../src/core/ingest/codec/json-exact.ts';
 import { shiftDecimal } from '../../../src/core/ingest/mapping/instant.ts';
@@ -8,7 +9,7 @@ import { contractBreach } from '../../support/contract.ts';
 import { routerOf } from '../../support/routes.ts';
 
 const NOW_MS = Date.parse('2026-01-15T12:00:00Z');
-const runs = (seed: number, numRuns = 2000) => ({ seed, numRuns });
+const runs = (seed: number, numRuns = rounds(500, 2000)) => ({ seed, numRuns });
 
 const ROUTES = [
   { codec: 'json', topic: 'json/{device}' },
