@@ -124,12 +124,12 @@ export function sharedFilters(config: Config, filters: readonly string[]): reado
 /** A batch goes into the spool whole: one that never fits would block all that follow. */
 const SPOOL_SHARE = 1 / 4;
 
-export function ingestOptions({ ingest, spool }: Config): IngestOptions {
+export function ingestOptions({ ingest, mqtt, spool }: Config): IngestOptions {
   const { batch, window } = ingest;
   const maxBytes = Math.min(batch.max_bytes, spool.enabled ? spool.max_bytes * SPOOL_SHARE : Infinity);
   return {
     batch: { maxRows: batch.max_rows, maxBytes, lingerMs: batch.linger },
-    window: { maxRows: window.max_rows, maxBytes: window.max_bytes },
+    window: { maxRows: window.max_rows, maxBytes: window.max_bytes, maxMessages: mqtt.receive_maximum },
   };
 }
 

@@ -7,6 +7,7 @@ import {
   decideFlush,
   isFull,
 } from '../../core/ingest/batch-limits.ts';
+import { IntakeWindow, type WindowLimits } from '../../core/ingest/intake-window.ts';
 import {
   AVAILABILITY,
   type Decoded,
@@ -46,7 +47,7 @@ export interface Decoder {
 export interface IngestOptions {
   readonly batch: BatchLimits;
   /** What may be in flight before reading from the broker pauses. */
-  readonly window: { readonly maxRows: number; readonly maxBytes: number };
+  readonly window: WindowLimits;
 }
 
 export interface IngestDeps {
@@ -97,11 +98,8 @@ export class Ingest {
   private open: IngestBatch | undefined;
   /** Full batches that wait for the writer; the first may be in the middle of its commit. */
   private readonly queue: IngestBatch[] = [];
-  private unacknowledged = 0;
-  private rowsHeld = 0;
-  private bytesHeld = 0;
+  private readonly held: IntakeWindow;
   private receiveMaximum = ASSUMED_RECEIVE_MAXIMUM;
-  private paused = false;
   private lastLagMs: number | null = null;
   private writing: Promise<void> | undefined;
   private timer: Timer | undefined;
@@ -110,6 +108,7 @@ export class Ingest {
     this.options = options;
     this.deps = deps;
     this.decoder = deps.decoder;
+    this.held = new IntakeWindow(options.window);
     this.accounting = deps.accounting ?? new IngestAccounting(deps.metrics);
     this.redelivery = new Redelivery();
     this.log = new MessageLog(deps.clock, deps.logger);
@@ -137,12 +136,12 @@ export class Ingest {
 
   /** True while reading from the broker is paused at the limit of the window. */
   get isPaused(): boolean {
-    return this.paused;
+    return this.held.isFull;
   }
 
   /** True while messages wait longer than for the commit under way: a backlog drains, or the database is slow. */
   get isBehind(): boolean {
-    return this.queue.length > 1 || this.unacknowledged >= Math.max(BEHIND_MESSAGES, this.receiveMaximum / 2);
+    return this.queue.length > 1 || this.held.messages >= Math.max(BEHIND_MESSAGES, this.receiveMaximum / 2);
   }
 
   /** Rows that wait for a commit, oldest first, without an open batch that is only waiting to fill. */
@@ -162,7 +161,7 @@ export class Ingest {
     const drained = this.drain();
     if (!(await endsWithin(drained, deadlineMs, this.deps.clock))) {
       // Unacknowledged messages stay with the broker: nothing is lost, they are redelivered after the start.
-      const messages = this.unacknowledged;
+      const messages = this.held.messages;
       this.deps.writer.abandon();
       await drained;
       this.deps.logger.warn(
@@ -177,10 +176,9 @@ export class Ingest {
     const decoded = message.isCopy === true ? OVERLAPPING_COPY : this.decode(message, first);
     if (decoded.publish !== undefined) this.deps.publish?.(decoded.publish);
     // With neither database nor spool, the window is reserved for messages that would not be redelivered.
-    if (message.qos === 0 && this.deps.writer.stuck && this.rowsHeld * 2 >= this.options.window.maxRows) {
+    if (message.qos === 0 && this.deps.writer.stuck && this.held.rows * 2 >= this.options.window.maxRows) {
       return this.accounting.filter('no_room');
     }
-    this.unacknowledged += message.qos;
     const batch = (this.open ??= new IngestBatch(this.deps.clock.monotonicMs(), this.deps.deadLetters));
     const before = batch.bytes;
     const rowsBefore = batch.rows;
@@ -200,7 +198,7 @@ export class Ingest {
         batch.addReading(reading, first, first.receivedAtMs, this.deps.registry.find(reading.device));
       }
     }
-    this.hold(batch.rows - rowsBefore, batch.bytes - before);
+    this.hold(batch.rows - rowsBefore, batch.bytes - before, message.qos);
     this.schedule();
   }
 
@@ -269,9 +267,7 @@ export class Ingest {
   }
 
   private windowPressed(): boolean {
-    return (
-      (this.open?.messages ?? 0) * 2 >= this.receiveMaximum || this.unacknowledged >= this.receiveMaximum
-    );
+    return (this.open?.messages ?? 0) * 2 >= this.receiveMaximum || this.held.messages >= this.receiveMaximum;
   }
 
   private decide(): void {
@@ -317,15 +313,14 @@ export class Ingest {
       const outcome = await this.deps.writer.write(batch);
       this.queue.shift();
       if (outcome === 'abandoned') {
-        this.unacknowledged -= countHeld(batch.messageList);
-        this.hold(-rows, -bytes);
+        this.hold(-rows, -bytes, -countHeld(batch.messageList));
         continue;
       }
       // Records in the spool are in flight until it has drained; they are safe, and acknowledged.
       if (outcome === 'spooled') this.accounting.committed(batch.written, batch.droppedItems);
       else this.committed(batch, outcome, startedMs);
       this.acknowledge(batch.messageList);
-      this.hold(-rows, -bytes);
+      this.hold(-rows, -bytes, -countHeld(batch.messageList));
       if (outcome !== 'spooled') this.deps.writer.publish(outcome);
       if (this.queue.length === 0 && this.open !== undefined && this.due(this.open)) this.seal();
     }
@@ -348,7 +343,7 @@ export class Ingest {
   }
 
   private window(): WindowFill {
-    return { unacknowledged: this.unacknowledged, receiveMaximum: this.receiveMaximum };
+    return { unacknowledged: this.held.messages, receiveMaximum: this.receiveMaximum };
   }
 
   private async drain(): Promise<void> {
@@ -361,21 +356,13 @@ export class Ingest {
   private acknowledge(messages: readonly InboundMessage[]): void {
     this.deps.source.acknowledge(messages);
     this.redelivery.acknowledged(messages);
-    this.unacknowledged -= countHeld(messages);
   }
 
-  /** Keeps the bounded window: pauses reading at the limit, resumes when half of it is free. */
-  private hold(rows: number, bytes: number): void {
-    this.rowsHeld += rows;
-    this.bytesHeld += bytes;
-    const { maxRows, maxBytes } = this.options.window;
-    if (!this.paused && (this.rowsHeld >= maxRows || this.bytesHeld >= maxBytes)) {
-      this.paused = true;
-      this.deps.source.pause();
-    } else if (this.paused && this.rowsHeld <= maxRows / 2 && this.bytesHeld <= maxBytes / 2) {
-      this.paused = false;
-      this.deps.source.resume();
-    }
+  /** Keeps the bounded window: reading from the broker pauses while it is full. */
+  private hold(rows: number, bytes: number, messages: number): void {
+    if (!this.held.add(rows, bytes, messages)) return;
+    if (this.held.isFull) this.deps.source.pause();
+    else this.deps.source.resume();
   }
 
   private exportGauges(metrics: Metrics): void {
@@ -392,9 +379,9 @@ export class Ingest {
       '1 while reading from the broker is paused at the window limit',
     );
     metrics.onCollect(() => {
-      rows.set(this.rowsHeld);
-      bytes.set(this.bytesHeld);
-      paused.set(this.paused ? 1 : 0);
+      rows.set(this.held.rows);
+      bytes.set(this.held.bytes);
+      paused.set(this.held.isFull ? 1 : 0);
     });
   }
 }

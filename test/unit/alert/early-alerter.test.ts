@@ -105,7 +105,7 @@ async function setup(lines = new Lines()) {
   const ingest = new Ingest(
     {
       batch: { maxRows: 3, maxBytes: 1 << 20, lingerMs: 20 },
-      window: { maxRows: 10_000, maxBytes: 1 << 24 },
+      window: { maxRows: 10_000, maxBytes: 1 << 24, maxMessages: 10_000 },
     },
     { source, decoder, registry, writer, clock, logger, metrics },
   );

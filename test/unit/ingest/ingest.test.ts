@@ -56,6 +56,7 @@ async function setup(
     maxRows?: number;
     maxDeadLetters?: number;
     windowRows?: number;
+    windowMessages?: number;
     logger?: Logger;
     decoder?: Decoder;
     clockUnknown?: () => boolean;
@@ -101,7 +102,11 @@ async function setup(
   const ingest = new Ingest(
     {
       batch: { maxRows: extra.maxRows ?? 1000, maxBytes: 1 << 20, lingerMs: 20 },
-      window: { maxRows: extra.windowRows ?? 10_000, maxBytes: 1 << 24 },
+      window: {
+        maxRows: extra.windowRows ?? 10_000,
+        maxBytes: 1 << 24,
+        maxMessages: extra.windowMessages ?? 10_000,
+      },
     },
     {
       ...{ source, registry, writer, clock, logger, metrics, deadLetters },
@@ -465,6 +470,26 @@ describe('Ingest', () => {
     store.answer();
     await settle();
     expect(source.acknowledged).toHaveLength(4);
+  });
+
+  it('pauses reading where a broker sends more than the receive maximum, and resumes when a quarter of it is free', async () => {
+    const { source, store } = await setup({ windowMessages: 4, maxRows: 1 });
+    for (let i = 0; i < 4; i++) source.deliver('s1', String(i));
+    expect(source.paused).toBe(false);
+    source.deliver('s1', '4');
+    expect(source.paused).toBe(true);
+    await store.commitArrived();
+    store.answer();
+    await settle();
+    expect(source.paused).toBe(true);
+    await store.commitArrived();
+    store.answer();
+    await settle();
+    expect(source.paused).toBe(false);
+    store.auto = stored;
+    store.answer();
+    await settle();
+    expect(source.acknowledged).toHaveLength(5);
   });
 
   it('drops QoS 0 and counts it, with the spool and half of the window full; QoS 1 is held', async () => {
