@@ -2,7 +2,7 @@ import { settingsOf } from '../app/wiring/notify.ts';
 import { routesOf } from '../config/notify-routes.ts';
 import type { Config } from '../config/schema/index.ts';
 import { type SinkDecision, explainRoutes } from '../core/notify/explain-routes.ts';
-import type { DeliveryRow, EpisodeRecord } from '../queries/alert-episodes.ts';
+import { type DeliveryRow, type EpisodeRecord, recordedRoutes } from '../queries/alert-episodes.ts';
 import type { Db } from '../queries/db.ts';
 import { pastNotifications } from '../queries/past-notifications.ts';
 import { sensorFacts } from '../queries/sensors.ts';
@@ -36,13 +36,6 @@ export async function routesOfDeliveries(
     return decisions.find((decision) => isOf(decision) && decision.route !== null)?.route ?? undefined;
   };
 }
-
-export const recordedRoutes =
-  (deliveries: readonly DeliveryRow[]): RouteOfDelivery =>
-  (delivery) =>
-    delivery.route ??
-    deliveries.find(({ sink, route }) => sink === delivery.sink && route !== null)?.route ??
-    undefined;
 
 const RISES: ReadonlySet<string> = new Set(['firing', 'escalated']);
 

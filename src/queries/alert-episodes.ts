@@ -300,6 +300,14 @@ export async function episodeRecord(db: Db, alertId: string): Promise<EpisodeRec
   };
 }
 
+/** The route by which each went: what follows a firing went where that did. Undefined: earlier versions recorded none. */
+export const recordedRoutes =
+  (deliveries: readonly DeliveryRow[]) =>
+  (delivery: DeliveryRow): string | undefined =>
+    delivery.route ??
+    deliveries.find(({ sink, route }) => sink === delivery.sink && route !== null)?.route ??
+    undefined;
+
 /** Silences in effect that match an episode. */
 export async function silencesOf(
   db: Db,

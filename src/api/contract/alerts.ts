@@ -131,6 +131,10 @@ export const deliverySchema = z
     heldUntil: time('when it is decided whether it is sent')
       .nullable()
       .describe('when it is decided whether it is sent; null: it is not held'),
+    route: z
+      .string()
+      .nullable()
+      .describe('its route, by its place in the configuration of that time; null: it was not recorded'),
   })
   .meta({ id: 'Delivery', description: 'A notification of an alert to a sink' });
 export type Delivery = z.output<typeof deliverySchema>;

@@ -6,6 +6,7 @@ import {
   episodeRecord,
   listEpisodes,
   metricAndKind,
+  recordedRoutes,
   silencesOf,
 } from '../../queries/alert-episodes.ts';
 import {
@@ -60,6 +61,7 @@ export const alert = resource({
     if (record === undefined) throw unknownAlert(params.alertId);
     const nowMs = clock.nowMs();
     const { episode } = record;
+    const routes = recordedRoutes(record.deliveries);
     const curve = curveOf(record, metricAndKind(episode).metric, nowMs);
     return {
       ...alertItem(episode, nowMs, daemon.unitOf),
@@ -67,11 +69,12 @@ export const alert = resource({
         ...step,
         ...{ at: iso(at), until: isoOrNull(until), value: finite(value) },
       })),
-      deliveries: record.deliveries.map(({ sink, event, queuedAt, doneAt, outcome, origin, heldUntil }) => ({
-        ...{ sink, event, outcome, origin },
-        queuedAt: iso(queuedAt),
-        heldUntil: isoOrNull(heldUntil),
-        doneAt: isoOrNull(doneAt),
+      deliveries: record.deliveries.map((each) => ({
+        ...{ sink: each.sink, event: each.event, outcome: each.outcome, origin: each.origin },
+        queuedAt: iso(each.queuedAt),
+        heldUntil: isoOrNull(each.heldUntil),
+        doneAt: isoOrNull(each.doneAt),
+        route: routes(each) ?? null,
       })),
       silences: (await silencesOf(db, record)).map(({ id, endsAt, by, comment }) => ({
         ...{ id, by, comment },

@@ -347,6 +347,12 @@ function Deliveries({ alert }: { readonly alert: AlertDetail }) {
               <tr key={`${one.sink} ${one.event} ${one.queuedAt} ${one.heldUntil ?? ''}`}>
                 <td data-label="Sink">
                   <Name text={one.sink} />
+                  {one.route === null ? null : (
+                    <span class="soft small">
+                      {' '}
+                      by <Name text={one.route} />
+                    </span>
+                  )}
                 </td>
                 <td data-label="What">
                   {one.origin === 'escalation'

@@ -147,7 +147,7 @@ async function seed(): Promise<void> {
     ago(40).toISOString(),
   );
   await run(
-    `INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, done_at, outcome) VALUES ($1, 1, 'ops', 'firing', 't', now(), 'sent')`,
+    `INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, done_at, outcome, route) VALUES ($1, 1, 'ops', 'firing', 't', now(), 'sent', 'notify.routes[0]')`,
     ALERT,
   );
   await run(
@@ -618,7 +618,9 @@ describe('alerts', () => {
       ['escalated', ago(40).toISOString(), null, null],
       ['acked', ago(30).toISOString(), 'ann', 'door was open'],
     ]);
-    expect(deliveries.map(({ sink, outcome }) => [sink, outcome])).toEqual([['ops', 'sent']]);
+    expect(deliveries.map(({ sink, outcome, route }) => [sink, outcome, route])).toEqual([
+      ['ops', 'sent', 'notify.routes[0]'],
+    ]);
     expect(silences.map(({ comment }) => comment)).toEqual(['defrosting']);
     expect(curve).toMatchObject({ metric: 'temperature', from: ago(90).toISOString() });
   });

@@ -222,6 +222,7 @@ test.each([
           outcome: null,
           origin: 'mute',
           heldUntil: at,
+          route: 'notify.routes[0]',
         },
       ],
       silences: [{ id: '1', endsAt: at, by: 'ann', comment: '' }],

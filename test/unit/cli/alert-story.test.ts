@@ -1,10 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { type AlertStory, storyDocument, storyLines } from '../../../src/cli/alert-story.ts';
 import { crossingText, standing } from '../../../src/cli/episode-text.ts';
-import { recordedRoutes } from '../../../src/cli/routes-of-deliveries.ts';
 import { cells, createPaint } from '../../../src/cli/terminal.ts';
 import { courseOf } from '../../../src/queries/alert-course.ts';
-import type { DeliveryRow, EpisodeRecord, EpisodeRow } from '../../../src/queries/alert-episodes.ts';
+import {
+  type DeliveryRow,
+  type EpisodeRecord,
+  type EpisodeRow,
+  recordedRoutes,
+} from '../../../src/queries/alert-episodes.ts';
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 12, minute));
 const ID = '7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10';
