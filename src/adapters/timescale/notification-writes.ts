@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { SAYS_OPEN } from '../../core/notify/delivery.ts';
 import type { NewDelivery, NotificationKey } from '../../ports/alerts.ts';
 import { columns } from './values.ts';
 
@@ -30,14 +31,23 @@ export async function markAndQueue(
 
 const keyOf = ({ alertId, seq }: NotificationKey) => `${alertId} ${seq}`;
 
-// The end of an episode cancels what is held of it; what is held was not sent, so it is no firing that needs an end.
+/** Of an episode that has ended: what waits and would be untrue. */
+const OUTDATED = `done_at IS NULL AND NOT held
+  AND (origin IS NOT NULL OR event IN (${SAYS_OPEN.map((event) => `'${event}'`).join(', ')}))`;
+
+// The end of an episode cancels what is held of it, and what waits and would be untrue. It was not sent, so it is no firing that needs an
+// end. OFFSET 0: by the key of each, not through the whole queue.
 const MARK = `
 WITH marked AS (
   UPDATE alert_outbox o SET sent_at = now() FROM unnest($1::uuid[], $2::int[]) AS s (alert_id, seq)
    WHERE o.alert_id = s.alert_id AND o.seq = s.seq AND o.sent_at IS NULL RETURNING o.alert_id, o.event),
 ended AS (
   UPDATE alert_deliveries h SET done_at = now(), outcome = 'cancelled', held = false FROM marked m
-   WHERE m.event = 'resolved' AND h.alert_id = m.alert_id AND h.held)
+   WHERE m.event = 'resolved' AND h.alert_id = m.alert_id AND h.held),
+outdated AS (
+  UPDATE alert_deliveries w SET done_at = now(), outcome = 'cancelled' FROM marked m
+    CROSS JOIN LATERAL (SELECT seq, sink, step FROM alert_deliveries WHERE alert_id = m.alert_id AND ${OUTDATED} OFFSET 0) x
+   WHERE m.event = 'resolved' AND (w.alert_id, w.seq, w.sink, w.step) = (m.alert_id, x.seq, x.sink, x.step) AND w.done_at IS NULL)
 INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type, group_key, group_interval_ms, due_at, origin, held, step, repeat_ms, route)
 SELECT n.alert_id, n.seq, n.sink, n.event, n.alert_type, n.group_key, n.group_interval_ms,
        now() + n.due_in_ms * interval '1 ms', n.held_by, n.held_by IS NOT NULL, n.step, n.repeat_ms, n.route
@@ -47,14 +57,16 @@ SELECT n.alert_id, n.seq, n.sink, n.event, n.alert_type, n.group_key, n.group_in
                           held_by, step, repeat_ms, is_rise, route, ordinal)
  WHERE (NOT n.if_told OR EXISTS (
    SELECT FROM alert_deliveries e WHERE e.alert_id = n.alert_id AND e.sink = n.sink AND e.seq < n.seq
-      AND NOT e.held AND e.outcome IS DISTINCT FROM 'cancelled'))
+      AND NOT e.held AND e.outcome IS DISTINCT FROM 'cancelled' AND NOT (n.event = 'resolved' AND ${OUTDATED})))
    AND (n.step = 0 OR NOT EXISTS (
    SELECT FROM alert_deliveries e WHERE e.alert_id = n.alert_id AND e.sink = n.sink AND e.step = n.step
       AND (n.is_rise OR e.outcome IS DISTINCT FROM 'cancelled')))
  ORDER BY n.ordinal
 ON CONFLICT DO NOTHING`;
 
-function valuesOf(sent: readonly NotificationKey[], deliveries: readonly NewDelivery[]): unknown[] {
+function valuesOf(sent: readonly NotificationKey[], given: readonly NewDelivery[]): unknown[] {
+  const ended = new Set(given.filter(({ event }) => event === 'resolved').map(({ alertId }) => alertId));
+  const deliveries = given.filter(({ alertId, event }) => !(SAYS_OPEN.includes(event) && ended.has(alertId)));
   // The statement does not see the rows that it inserts itself: a firing and its end in one slice, a step of two routes.
   const isSent = ({ ifNotified, heldBy }: NewDelivery) => !ifNotified && heldBy === undefined;
   const notified = new Set(deliveries.filter(isSent).map(({ alertId, sink }) => `${alertId} ${sink}`));

@@ -1,6 +1,12 @@
 import type { AlertNotification } from '../alert/model.ts';
 import type { Millis } from '../reading.ts';
-import type { Delivery, DeliveryOrigin, OutgoingNotification, SensorFactsOf } from './delivery.ts';
+import {
+  type Delivery,
+  type DeliveryOrigin,
+  type OutgoingNotification,
+  SAYS_OPEN,
+  type SensorFactsOf,
+} from './delivery.ts';
 import { COLLAPSE_AFTER_MS, GROUP_NAMES, groupLabelsOf } from './grouping.ts';
 import type { NotificationRoutes, Routing } from './recipients.ts';
 
@@ -82,7 +88,10 @@ export class DeliverySimulation {
     for (const notification of notifications) {
       if (notification.event === 'resolved')
         this.#change(
-          ({ held, notification: { alertId } }) => held && alertId === notification.alertId,
+          (row) =>
+            row.notification.alertId === notification.alertId &&
+            (row.held ||
+              (row.outcome === undefined && (row.origin !== null || SAYS_OPEN.includes(row.event)))),
           () => ({ held: false, outcome: 'cancelled' }),
         );
       this.#queue(

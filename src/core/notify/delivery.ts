@@ -33,6 +33,9 @@ export interface ActionLinks {
  */
 export type DeliveryOrigin = 'mute' | 'escalation' | 'reminder';
 
+/** They say that an alert is open: untrue once it has ended, and not sent then. The text of a firing says that it is over. */
+export const SAYS_OPEN: readonly AlertNotification['event'][] = ['reminder', 'deescalated'];
+
 /** An outgoing notification with the facts about its sensor. */
 export type OutgoingNotification = AlertNotification & {
   readonly facts: SensorFactsOf;

@@ -89,6 +89,36 @@ describe('the queue of a sink', () => {
     ]);
   });
 
+  test('leaves out what says that an alert is open, once it has ended', async () => {
+    const firing = notificationOf({ severity: 'critical' });
+    const of = (seq: number, event: AlertNotification['event']) =>
+      notificationOf({ alertId: firing.alertId, seq, event });
+    await publish([firing]);
+    const queue = store.queueOf('ops');
+    await queue.confirm([(await queue.next(1))[0]?.id ?? 0], 'sent');
+    await publish([of(2, 'deescalated'), of(3, 'reminder')]);
+    await publish([of(4, 'resolved')]);
+    const other = notificationOf();
+    await publish([other]);
+    await publish([
+      { ...other, seq: 2, event: 'reminder' },
+      { ...other, seq: 3, event: 'resolved' },
+    ]);
+    // A reminder was all that was on its way to the sink: there is no end of it either.
+    const quiet = notificationOf({ event: 'reminder', seq: 2 });
+    await publish([quiet]);
+    await publish([{ ...quiet, seq: 3, event: 'resolved' }]);
+    expect(await outcomes()).toEqual([
+      { event: 'firing', outcome: 'sent' },
+      { event: 'deescalated', outcome: 'cancelled' },
+      { event: 'reminder', outcome: 'cancelled' },
+      { event: 'resolved', outcome: null },
+      { event: 'firing', outcome: null },
+      { event: 'resolved', outcome: null },
+      { event: 'reminder', outcome: 'cancelled' },
+    ]);
+  });
+
   test('has groups, the most severe first, and settles only what the group counted', async () => {
     const many = Array.from({ length: 25 }, (_, i) =>
       notificationOf({
