@@ -53,7 +53,7 @@ export function followLocations({
     const areAllKnown = placed.length === waiting.length;
     waiting = [];
     let done = false;
-    if (areAllKnown) await writer.between(() => void (done = alertManager.place(placed)));
+    if (areAllKnown) await writer.inMemory(() => void (done = alertManager.place(placed)));
     if (!done) await applyRules(new RuleSet(live.config.alerts), registry, alertManager, writer);
   });
   registry.onPlaced = (placed) => {

@@ -203,6 +203,15 @@ export class BatchWriter {
     return (await this.enqueue<boolean>({ run: done, keep: async () => true, rows: 0 })) === true;
   }
 
+  /** The same of what needs no database: also while the spool is in use. Not once the writer has given up. */
+  async inMemory(run: () => void): Promise<void> {
+    const done = async () => {
+      run();
+      return true;
+    };
+    await this.enqueue<boolean>({ run: done, keep: (spoolWriter) => spoolWriter.exclusive(done), rows: 0 });
+  }
+
   /** `again`: also when it turned out that another daemon evaluates some of it; new rules are applied all the same. */
   private async commitEvaluation(
     evaluate: (signal?: AbortSignal) => EvaluatedBatch | Promise<EvaluatedBatch>,

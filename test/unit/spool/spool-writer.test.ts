@@ -1,12 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
-import { watchTime } from '../../../src/app/wiring/alert.ts';
+import { followLocations, watchTime } from '../../../src/app/wiring/alert.ts';
+import { loadConfig } from '../../../src/config/load.ts';
 import { NO_WATERMARKS, watermarksOf } from '../../../src/core/alert/engine/watermarks.ts';
 import { type AlertNotification, EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
 import { AVAILABILITY } from '../../../src/core/reading.ts';
 import { OutageMonitor } from '../../../src/services/ingest/outage-monitor.ts';
 import type { InboundMessage } from '../../../src/ports/messages.ts';
+import type { Sensor } from '../../../src/ports/sensors.ts';
 import type { StoreBatch } from '../../../src/ports/store.ts';
 import type { AlertManager } from '../../../src/services/alert/alert-manager.ts';
 import type { EvaluatedBatch } from '../../../src/services/alert/evaluation.ts';
@@ -211,6 +213,30 @@ describe('statement 18: the spool while the database is away', () => {
     await harness.writer.commitCommands(obey);
     expect(carriedOut).toBe(1);
     expect(harness.live.batches.at(-1)?.alerts.commands).toEqual(commands);
+  });
+
+  it('is no reason to move the states of all sensors for one that gets its location', async () => {
+    const { registry, writer, pass, live, drain, batch, alertManager } = await setup();
+    const placed: string[] = [];
+    const reloaded: string[] = [];
+    const manager = Object.assign(alertManager, {
+      place: (sensors: readonly Sensor[]) => placed.push(...sensors.map(({ key }) => key)) > 0,
+      reload: () => {
+        reloaded.push('all');
+        return { batch: EMPTY_ALERT_BATCH, commit: () => {} };
+      },
+      follows: () => reloaded.length > 0,
+    });
+    const { config } = loadConfig({ text: '{}', file: 'none.yaml', env: {} });
+    followLocations({
+      ...{ registry, writer, live: { config }, alertManager: manager },
+    } as unknown as Parameters<typeof followLocations>[0]);
+    fail(away, live, drain);
+    void writer.write(batch(['s1 1']));
+    await pass(5200);
+    registry.onPlaced?.([registry.find('s1')!]);
+    await pass(200);
+    expect([placed, reloaded]).toEqual([['s1'], []]);
   });
 
   it('drains as soon as the database was seen to be back, however long the pause would be', async () => {
