@@ -24,7 +24,10 @@ function routeOf(entry: RouteEntry, around: RouteSettings, place: string): Route
     groupWaitMs: entry.group_wait ?? around.groupWaitMs,
     groupIntervalMs: entry.group_interval ?? around.groupIntervalMs,
     repeatMs: entry.repeat_interval ?? around.repeatMs,
-    escalate: entry.escalate?.map(({ after, to }) => ({ afterMs: after, to })) ?? around.escalate,
+    // What sends nothing escalates nothing, unless it says so itself.
+    escalate:
+      entry.escalate?.map(({ after, to }) => ({ afterMs: after, to })) ??
+      (entry.to?.length === 0 ? [] : around.escalate),
   };
   return {
     ...own,

@@ -75,8 +75,8 @@ export function notificationDueMs(series: SeriesState, instance: AlertInstance):
   if (instance.work === OK) return Infinity;
   const { delivery, staleAfterUs } = series.rule;
   if (instance !== series.noData) {
-    // No reminders of the last value of a metric without data; but an acknowledgement ends.
-    if (series.silent && !hasAckEnd(instance)) return Infinity;
+    // No reminders of the last value of a metric without data, or of a sensor that is missed; but an acknowledgement ends.
+    if ((series.silent || series.isOwnerAway) && !hasAckEnd(instance)) return Infinity;
     return deliveryDueMs(instance.work, series.receivedMs, staleAfterUs, delivery);
   }
   // Of a sensor that is missed as such its metrics are not.

@@ -80,11 +80,11 @@ export class SensorSignals {
     else own.dueMs = NEVER;
     if (gateway !== undefined && explained) this.suppressor.explainedNoMore(gateway, receivedAtMs);
     if (!wasMissed) return;
-    // Nothing else was missed while the sensor was away: the silence of its metrics counts from now.
+    // Nothing else was missed while the sensor was away, or repeated: the silence of its metrics counts from now.
     for (const series of metricsOf(slot)) {
-      if (!series.isExpected) continue;
+      if (!series.isExpected && series.active === 0) continue;
       this.workingSet.enter(series);
-      if (!series.silent) series.receivedMs = Math.max(series.receivedMs, receivedAtMs);
+      if (series.isExpected && !series.silent) series.receivedMs = Math.max(series.receivedMs, receivedAtMs);
       this.timers.arm(series);
     }
   }
