@@ -1,10 +1,7 @@
 import * as z from '../core/schema/zod.ts';
 import type { Severity } from '../core/alert/model.ts';
-import { type Delivery, type OutgoingNotification, SILENCE_MS, statusOf } from '../core/notify/delivery.ts';
-import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
+import type { Delivery, OutgoingNotification } from '../core/notify/delivery.ts';
 import { truncate } from '../core/notify/template.ts';
-import { fill } from '../core/notify/text/language.ts';
-import { lasting } from '../core/notify/text/moment.ts';
 import type { TextContext } from '../core/notify/text/sentence.ts';
 import { readFilePath, secret, section, text, whole } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
@@ -16,11 +13,11 @@ import {
   oneCredential,
   passwordFields,
   textFields,
-  textsOf,
   tokenFields,
 } from './fields.ts';
 import { request } from './http.ts';
-import { type SinkDeps, completed, defineSink, groupFields, sinkSchema, textContext } from './sink.ts';
+import { type SinkDeps, defineSink, groupFields, sinkSchema } from './sink.ts';
+import { Wording, answerLabels } from './worded.ts';
 
 const priority = (fallback: number, description: string) => whole({ min: 1, max: 5, fallback }, description);
 
@@ -70,27 +67,22 @@ class NtfySink implements NotificationSink {
   readonly kind = 'ntfy';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #texts: MessageTexts;
-  readonly #deps: SinkDeps;
+  readonly #wording: Wording;
 
   constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#deps = deps;
-    this.#texts = textsOf(config);
+    this.#wording = new Wording(config, deps);
   }
 
-  async send(given: Delivery, signal: AbortSignal): Promise<void> {
-    const delivery = await completed(given, this.#config, this.#deps);
-    const context = textContext(this.#config, this.#deps);
+  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const { first, look, title, body: message, context } = await this.#wording.of(delivery);
     const { url, priorities, tags } = this.#config;
     const topic = secretNow(this.#config.topic, this.#config.topic_file) ?? '';
-    const first = firstOf(delivery);
-    const look = statusOf(first) === 'resolved' ? 'resolved' : first.severity;
     const { runbook } = first;
     const body = JSON.stringify({
       topic,
-      title: titleOf(delivery, this.#texts, context),
-      message: truncate(bodyOf(delivery, this.#texts, context), MAX_MESSAGE),
+      title,
+      message: truncate(message, MAX_MESSAGE),
       priority: priorities[look],
       tags: [EMOJI[look], ...tags],
       ...actionsOf(first, context),
@@ -119,8 +111,9 @@ class NtfySink implements NotificationSink {
 }
 
 /** Buttons that POST, so that no scanner of links presses them; ntfy takes three at most. */
-function actionsOf({ links }: OutgoingNotification, { language: { messages } }: TextContext): object {
+function actionsOf({ links }: OutgoingNotification, context: TextContext): object {
   if (links === undefined) return {};
+  const { acknowledge, silence } = answerLabels(context);
   const button = (label: string, url: string) => ({
     action: 'http',
     label,
@@ -129,10 +122,7 @@ function actionsOf({ links }: OutgoingNotification, { language: { messages } }: 
     clear: true,
   });
   return {
-    actions: [
-      button(messages.acknowledge, links.acknowledge),
-      button(fill(messages.silence, { lasted: lasting(SILENCE_MS / 1000) }), links.silence),
-    ],
+    actions: [button(acknowledge, links.acknowledge), button(silence, links.silence)],
   };
 }
 

@@ -2,20 +2,18 @@ import { readFile } from 'node:fs/promises';
 import type { Transporter } from 'nodemailer';
 import * as z from '../core/schema/zod.ts';
 import { messageOf } from '../core/errors.ts';
-import { type Delivery, SILENCE_MS, deliveryKeyOf } from '../core/notify/delivery.ts';
-import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
-import { fill } from '../core/notify/text/language.ts';
-import { lasting } from '../core/notify/text/moment.ts';
-import type { TextContext } from '../core/notify/text/sentence.ts';
+import { type Delivery, deliveryKeyOf } from '../core/notify/delivery.ts';
+import { titleOf } from '../core/notify/messages.ts';
 import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
 import { port, readFilePath, text } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import { unlessAborted } from '../lib/timeout.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { certificateFault } from './certificate.ts';
-import { oneCredential, passwordFields, textFields, textsOf } from './fields.ts';
+import { oneCredential, passwordFields, textFields } from './fields.ts';
 import { clean } from './http.ts';
-import { type SinkDeps, completed, defineSink, groupFields, sinkSchema, textContext } from './sink.ts';
+import { type SinkDeps, defineSink, groupFields, sinkSchema } from './sink.ts';
+import { type Worded, Wording, answerLabels } from './worded.ts';
 
 const address = text('address, such as alerts@example.org').regex(
   /^[^\r\n]*[^\s@<>]+@[^\s@<>]+>?$/,
@@ -55,28 +53,25 @@ class SmtpSink implements NotificationSink {
   readonly kind = 'smtp';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #texts: MessageTexts;
-  readonly #deps: SinkDeps;
+  readonly #wording: Wording;
 
   constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#deps = deps;
-    this.#texts = textsOf(config);
+    this.#wording = new Wording(config, deps);
   }
 
-  async send(given: Delivery, signal: AbortSignal): Promise<void> {
-    const delivery = await completed(given, this.#config, this.#deps);
-    const context = textContext(this.#config, this.#deps);
+  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const worded = await this.#wording.of(delivery);
     const { from, to } = this.#config;
-    const { alertId, severity } = firstOf(delivery);
+    const { alertId, severity } = worded.first;
     await this.#withTransport(signal, (transport) =>
       transport.sendMail({
         from,
         to: [...to],
-        subject: titleOf(delivery, this.#texts, context),
-        text: `${this.#textOf(delivery, context)}\n`,
+        subject: worded.title,
+        text: `${this.#textOf(worded)}\n`,
         // The same at every attempt; and mail programs show the mails of an episode together.
-        messageId: `<${deliveryKeyOf(firstOf(delivery), '.')}@fieldwatch>`,
+        messageId: `<${deliveryKeyOf(worded.first, '.')}@fieldwatch>`,
         references: [`<${alertId}@fieldwatch>`],
         headers: { 'auto-submitted': 'auto-generated' },
         priority: severity === 'critical' ? 'high' : 'normal',
@@ -87,21 +82,15 @@ class SmtpSink implements NotificationSink {
   }
 
   /** The built-in text says in the mail, too, what its subject says, and has the links. */
-  #textOf(delivery: Delivery, context: TextContext): string {
-    const body = bodyOf(delivery, this.#texts, context);
-    if (this.#texts.body !== undefined) return body;
-    const { links } = firstOf(delivery);
-    const { acknowledge, silence } = context.language.messages;
+  #textOf({ delivery, first: { links }, body, context }: Worded): string {
+    if (this.#wording.hasBody) return body;
+    const { acknowledge, silence } = answerLabels(context);
     return [
       titleOf(delivery, {}, context),
       body,
       ...(links === undefined
         ? []
-        : [
-            '',
-            `${acknowledge}: ${links.acknowledge}`,
-            `${fill(silence, { lasted: lasting(SILENCE_MS / 1000) })}: ${links.silence}`,
-          ]),
+        : ['', `${acknowledge}: ${links.acknowledge}`, `${silence}: ${links.silence}`]),
     ].join('\n');
   }
 

@@ -1,31 +1,15 @@
 import * as z from '../core/schema/zod.ts';
-import {
-  type Delivery,
-  type OutgoingNotification,
-  SILENCE_MS,
-  isGroup,
-  statusOf,
-} from '../core/notify/delivery.ts';
-import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
+import { type Delivery, type OutgoingNotification, isGroup } from '../core/notify/delivery.ts';
 import { truncate } from '../core/notify/template.ts';
-import { fill } from '../core/notify/text/language.ts';
-import { lasting } from '../core/notify/text/moment.ts';
 import type { TextContext } from '../core/notify/text/sentence.ts';
 import { flag, text } from '../core/schema/fields.ts';
 import type { NotificationSink } from '../ports/notification.ts';
-import { httpUrl, needs, textFields, textsOf, tokenFields } from './fields.ts';
+import { httpUrl, needs, textFields, tokenFields } from './fields.ts';
 import { hostOf } from './http.ts';
-import {
-  type SinkDeps,
-  completed,
-  defineSink,
-  groupFields,
-  mayBeAnswered,
-  sinkSchema,
-  textContext,
-} from './sink.ts';
+import { type SinkDeps, defineSink, groupFields, mayBeAnswered, sinkSchema } from './sink.ts';
 import { callTelegram } from './telegram-api.ts';
 import { buttonData } from './telegram-buttons.ts';
+import { Wording, answerLabels } from './worded.ts';
 
 const schema = sinkSchema({
   kind: 'telegram',
@@ -73,28 +57,22 @@ class TelegramSink implements NotificationSink {
   readonly kind = 'telegram';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #texts: MessageTexts;
-  readonly #deps: SinkDeps;
+  readonly #wording: Wording;
 
   constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#deps = deps;
-    this.#texts = textsOf(config);
+    this.#wording = new Wording(config, deps);
   }
 
   async send(given: Delivery, signal: AbortSignal): Promise<void> {
-    const delivery = await completed(given, this.#config, this.#deps);
-    const context = textContext(this.#config, this.#deps);
+    const { delivery, first, look, title, body, context } = await this.#wording.of(given);
     const { chat, thread, silent } = this.#config;
-    const first = firstOf(delivery);
-    const title = titleOf(delivery, this.#texts, context);
-    const over = statusOf(first) === 'resolved' ? 'resolved' : first.severity;
     await this.#call('sendMessage', signal, {
       chat_id: chat,
       ...(thread === undefined ? {} : { message_thread_id: thread }),
-      text: withinUnits(`${title}\n${bodyOf(delivery, this.#texts, context)}`, MAX_MESSAGE),
+      text: withinUnits(`${title}\n${body}`, MAX_MESSAGE),
       entities: [{ type: 'bold', offset: 0, length: title.length }],
-      disable_notification: silent.includes(over),
+      disable_notification: silent.includes(look),
       link_preview_options: { is_disabled: true },
       ...(isGroup(delivery) || !mayBeAnswered(first) ? {} : keyboardOf(first, this.#config, context)),
     });
@@ -118,23 +96,20 @@ class TelegramSink implements NotificationSink {
 function keyboardOf(
   notification: OutgoingNotification,
   { buttons }: Pick<Config, 'buttons'>,
-  { language: { messages } }: TextContext,
+  context: TextContext,
 ): object {
   const { alertId, links } = notification;
-  const labels = [
-    messages.acknowledge,
-    fill(messages.silence, { lasted: lasting(SILENCE_MS / 1000) }),
-  ] as const;
+  const { acknowledge, silence } = answerLabels(context);
   const row = buttons
     ? [
-        { text: labels[0], callback_data: buttonData('ack', alertId) },
-        { text: labels[1], callback_data: buttonData('silence', alertId) },
+        { text: acknowledge, callback_data: buttonData('ack', alertId) },
+        { text: silence, callback_data: buttonData('silence', alertId) },
       ]
     : links === undefined
       ? []
       : [
-          { text: labels[0], url: links.acknowledge },
-          { text: labels[1], url: links.silence },
+          { text: acknowledge, url: links.acknowledge },
+          { text: silence, url: links.silence },
         ];
   return row.length === 0 ? {} : { reply_markup: { inline_keyboard: [row] } };
 }
