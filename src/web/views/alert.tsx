@@ -12,7 +12,7 @@ import {
 import { SeverityBadge } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
 import { Link } from '../components/link.tsx';
-import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
+import { Empty, ProblemNotice } from '../components/notice.tsx';
 import { TableHead } from '../components/table-head.tsx';
 import { Foreign, Name } from '../components/text.tsx';
 import { At, Exactly, Lasting } from '../components/time.tsx';
@@ -27,6 +27,7 @@ import { type Route, textOfNames } from '../router.ts';
 import { sensorPath } from '../rest/sensor-path.ts';
 import { useReadings } from './sensor-readings.ts';
 import { words } from '../format/words.ts';
+import { NotLoaded } from '../components/loaded.tsx';
 
 export function AlertView({ query }: { readonly query: Route['query'] }) {
   const id = query['id'];
@@ -49,11 +50,7 @@ function OneAlert({ id }: { readonly id: string }) {
     return (
       <div class="view">
         <h1>Alert</h1>
-        {problem === undefined ? (
-          <Loading what="the alert" />
-        ) : (
-          <ProblemNotice problem={problem} onRetry={reload} />
-        )}
+        <NotLoaded what="the alert" problem={problem} onRetry={reload} />
       </div>
     );
   return <KnownAlert alert={data} onDone={reload} />;

@@ -6,7 +6,7 @@ import { SeverityBadge, severityTone } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
 import { Icon, type IconName } from '../components/icon.tsx';
 import { Anchor, Link } from '../components/link.tsx';
-import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
+import { Empty } from '../components/notice.tsx';
 import { Sparkline } from '../components/sparkline.tsx';
 import { TableHead } from '../components/table-head.tsx';
 import { Foreign } from '../components/text.tsx';
@@ -17,6 +17,7 @@ import { formatCount, formatNumber, shareText } from '../format/number.ts';
 import { useResource, useStore } from '../hooks.ts';
 import { Parts } from './overview/parts.tsx';
 import { words } from '../format/words.ts';
+import { LoadedItems, NotLoaded } from '../components/loaded.tsx';
 
 export function OverviewView() {
   const { daemon } = usePage();
@@ -27,11 +28,7 @@ export function OverviewView() {
     return (
       <div class="view">
         <h1>Overview</h1>
-        {problem === undefined ? (
-          <Loading what="the state of the daemon" />
-        ) : (
-          <ProblemNotice problem={problem} onRetry={() => daemon.readAgain()} />
-        )}
+        <NotLoaded what="the state of the daemon" problem={problem} onRetry={() => daemon.readAgain()} />
       </div>
     );
   return (
@@ -183,36 +180,28 @@ function Tiles({ status }: { readonly status: Status }) {
 }
 
 const SHOWN = 8;
+const NOTHING_FIRES = <Empty title="Nothing is firing.">Every value that has a limit is inside it.</Empty>;
 
 function Firing() {
-  const { data, problem, reload } = useResource<AlertList>(
+  const open = useResource<AlertList>(
     'alerts',
     { state: 'open', limit: SHOWN + 1 },
     { on: ['alert'], everyS: 30 },
   );
-  const more = (data?.items.length ?? 0) > SHOWN || data?.next;
+  const more = (open.data?.items.length ?? 0) > SHOWN || open.data?.next;
   return (
     <Card title="Firing now" note="The newest first" flush>
-      {problem === undefined ? null : (
-        <div class="card-body">
-          <ProblemNotice problem={problem} onRetry={reload} />
-        </div>
-      )}
-      {data === undefined ? (
-        problem === undefined ? (
-          <Loading what="alerts" />
-        ) : null
-      ) : data.items.length === 0 ? (
-        <Empty title="Nothing is firing.">Every value that has a limit is inside it.</Empty>
-      ) : (
-        <AlertRows
-          items={data.items.slice(0, SHOWN)}
-          name="firing"
-          foot={(alert) =>
-            alert.ackedAt === null && alert.deferredBy === null ? null : <AlertMarks alert={alert} />
-          }
-        />
-      )}
+      <LoadedItems of={open} what="alerts" empty={NOTHING_FIRES}>
+        {({ items }) => (
+          <AlertRows
+            items={items.slice(0, SHOWN)}
+            name="firing"
+            foot={(alert) =>
+              alert.ackedAt === null && alert.deferredBy === null ? null : <AlertMarks alert={alert} />
+            }
+          />
+        )}
+      </LoadedItems>
       {more ? (
         <p class="card-foot">
           <Link view="alerts">All alerts</Link>

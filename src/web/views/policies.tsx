@@ -16,6 +16,7 @@ import { durationText } from '../format/duration.ts';
 import { counted, formatCount, formatNumber } from '../format/number.ts';
 import { useResource } from '../hooks.ts';
 import { asProblem } from '../rest/client.ts';
+import { NotLoaded } from '../components/loaded.tsx';
 
 export function PoliciesView() {
   const policies = useResource<Policies>('policies', {}, { on: ['finding'], everyS: 60 });
@@ -221,12 +222,7 @@ function PolicyTable({ policies }: { readonly policies: readonly Policy[] }) {
 
 function StorageCard() {
   const { data, problem, reload } = useResource<Storage>('storage', {}, { everyS: 120 });
-  if (data === undefined)
-    return problem === undefined ? (
-      <Loading what="the storage" />
-    ) : (
-      <ProblemNotice problem={problem} onRetry={reload} />
-    );
+  if (data === undefined) return <NotLoaded what="the storage" problem={problem} onRetry={reload} />;
   const before = data.relations.reduce((sum, { beforeBytes }) => sum + (beforeBytes ?? 0), 0);
   const after = data.relations.reduce((sum, { afterBytes }) => sum + (afterBytes ?? 0), 0);
   const rows = data.relations.reduce((sum, one) => sum + one.rows, 0);

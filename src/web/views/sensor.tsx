@@ -4,7 +4,7 @@ import { useCanWrite } from '../components/account.tsx';
 import { SensorStateBadge } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
 import { Link } from '../components/link.tsx';
-import { Empty, Loading, Notice, ProblemNotice } from '../components/notice.tsx';
+import { Empty, Notice } from '../components/notice.tsx';
 import { patternOf } from '../components/pattern.ts';
 import { SilenceDialog } from '../components/silence-dialog.tsx';
 import { Foreign, Name } from '../components/text.tsx';
@@ -21,6 +21,7 @@ import { OwnAlerts, RecentAlerts, useResolved } from './sensor/own-alerts.tsx';
 import { Plots } from './sensor/plots.tsx';
 import { sensorPath } from '../rest/sensor-path.ts';
 import { withLatest } from './sensors.tsx';
+import { NotLoaded } from '../components/loaded.tsx';
 
 export function SensorView({ query }: { readonly query: Route['query'] }) {
   const key = query['key'];
@@ -47,11 +48,7 @@ function OneSensor({ sensorKey, query }: { readonly sensorKey: string; readonly 
         <h1>
           <Name text={sensorKey} />
         </h1>
-        {problem === undefined ? (
-          <Loading what="the sensor" />
-        ) : (
-          <ProblemNotice problem={problem} onRetry={reload} />
-        )}
+        <NotLoaded what="the sensor" problem={problem} onRetry={reload} />
       </div>
     );
   return <KnownSensor sensor={data} query={query} onChanged={reload} />;

@@ -2,7 +2,7 @@ import { useEffect, useReducer, useRef, useState } from 'preact/hooks';
 import type { EventData } from '../../api/contract/events.ts';
 import type { SensorFacets, SensorItem, SensorList } from '../../api/contract/sensors.ts';
 import { SensorStateBadge } from '../components/badge.tsx';
-import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
+import { Empty, ProblemNotice } from '../components/notice.tsx';
 import { Select } from '../components/select.tsx';
 import { SensorName } from '../components/sensor-name.tsx';
 import { Sparkline } from '../components/sparkline.tsx';
@@ -19,6 +19,7 @@ import type { Query } from '../rest/client.ts';
 import type { ApiProblem } from '../rest/problem.ts';
 import type { Route } from '../router.ts';
 import { ListReader, type Loaded, itemsOf } from './sensors/list-reader.ts';
+import { NotLoaded } from '../components/loaded.tsx';
 
 const STATES = ['alert', 'silent', 'ok', 'never', 'retired'] as const;
 const STATE_WORDS = {
@@ -237,12 +238,7 @@ function SensorTable({ query }: { readonly query: Route['query'] }) {
     addEventListener('scroll', keep, { passive: true });
     return () => removeEventListener('scroll', keep);
   }, []);
-  if (loaded === undefined)
-    return problem === undefined ? (
-      <Loading what="sensors" />
-    ) : (
-      <ProblemNotice problem={problem} onRetry={again} />
-    );
+  if (loaded === undefined) return <NotLoaded what="sensors" problem={problem} onRetry={again} />;
   const { total } = loaded;
   const items = itemsOf(loaded);
   return (

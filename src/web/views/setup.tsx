@@ -17,6 +17,7 @@ import { counted, formatCount } from '../format/number.ts';
 import { useResource } from '../hooks.ts';
 import { asProblem } from '../rest/client.ts';
 import type { ApiProblem } from '../rest/problem.ts';
+import { LoadedItems } from '../components/loaded.tsx';
 
 export function SetupView() {
   return (
@@ -35,74 +36,69 @@ export function SetupView() {
 }
 
 function Routes() {
-  const { data, problem, reload } = useResource<RouteList>('routes', {}, { everyS: 10 });
+  const routes = useResource<RouteList>('routes', {}, { everyS: 10 });
   return (
     <Card
       title="Routes"
       note="Which messages become readings, and how; the first that matches a topic reads it"
       flush
     >
-      {problem === undefined ? null : (
-        <div class="card-body">
-          <ProblemNotice problem={problem} onRetry={reload} />
-        </div>
-      )}
-      {data === undefined ? (
-        problem === undefined ? (
-          <Loading what="the routes" />
-        ) : null
-      ) : data.items.length === 0 ? (
-        <Empty title="No routes.">Let the daemon learn one below.</Empty>
-      ) : (
-        <table class="table stacking" data-list="routes">
-          <TableHead
-            columns={[
-              'Topics',
-              'Read as',
-              { label: 'Messages', number: true },
-              { label: 'Not read', number: true },
-              'Last message',
-            ]}
-          />
-          <tbody>
-            {data.items.map((route, index) => (
-              <tr key={`${index} ${route.name}`}>
-                <td data-label="Topics" class="break">
-                  {route.topics.map((topic) => (
-                    <div key={topic}>
-                      <code>
-                        <Foreign text={topic} />
-                      </code>
-                    </div>
-                  ))}
-                </td>
-                <td data-label="Read as">
-                  {route.codec}
-                  {route.preset === null ? '' : ` (preset ${route.preset})`}
-                </td>
-                <td data-label="Messages" class="number">
-                  {formatCount(route.messages)}
-                </td>
-                <td data-label="Not read" class="number">
-                  {route.refused === 0 ? 0 : <Link view="dead-letters">{formatCount(route.refused)}</Link>}
-                </td>
-                <td data-label="Last message">
-                  {route.lastMessageAt === null ? (
-                    <span class="soft">none since the start</span>
-                  ) : (
-                    <Ago at={route.lastMessageAt} />
-                  )}{' '}
-                  {route.silent ? (
-                    <Badge tone="warning" icon="silent">
-                      Stopped
-                    </Badge>
-                  ) : null}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
+      <LoadedItems
+        of={routes}
+        what="the routes"
+        empty={<Empty title="No routes.">Let the daemon learn one below.</Empty>}
+      >
+        {({ items }) => (
+          <table class="table stacking" data-list="routes">
+            <TableHead
+              columns={[
+                'Topics',
+                'Read as',
+                { label: 'Messages', number: true },
+                { label: 'Not read', number: true },
+                'Last message',
+              ]}
+            />
+            <tbody>
+              {items.map((route, index) => (
+                <tr key={`${index} ${route.name}`}>
+                  <td data-label="Topics" class="break">
+                    {route.topics.map((topic) => (
+                      <div key={topic}>
+                        <code>
+                          <Foreign text={topic} />
+                        </code>
+                      </div>
+                    ))}
+                  </td>
+                  <td data-label="Read as">
+                    {route.codec}
+                    {route.preset === null ? '' : ` (preset ${route.preset})`}
+                  </td>
+                  <td data-label="Messages" class="number">
+                    {formatCount(route.messages)}
+                  </td>
+                  <td data-label="Not read" class="number">
+                    {route.refused === 0 ? 0 : <Link view="dead-letters">{formatCount(route.refused)}</Link>}
+                  </td>
+                  <td data-label="Last message">
+                    {route.lastMessageAt === null ? (
+                      <span class="soft">none since the start</span>
+                    ) : (
+                      <Ago at={route.lastMessageAt} />
+                    )}{' '}
+                    {route.silent ? (
+                      <Badge tone="warning" icon="silent">
+                        Stopped
+                      </Badge>
+                    ) : null}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </LoadedItems>
     </Card>
   );
 }

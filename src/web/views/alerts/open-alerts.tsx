@@ -4,10 +4,11 @@ import { AlertActions } from '../../components/alert-actions.tsx';
 import { AlertMarks } from '../../components/alert-parts.tsx';
 import { AlertRows } from '../../components/alert-rows.tsx';
 import { Card } from '../../components/card.tsx';
-import { Empty, Loading, ProblemNotice } from '../../components/notice.tsx';
+import { Empty } from '../../components/notice.tsx';
 import { useResource } from '../../hooks.ts';
 import type { Query } from '../../rest/client.ts';
 import { Feed } from './feed.tsx';
+import { LoadedItems } from '../../components/loaded.tsx';
 
 export function OpenAlerts({ filters }: { readonly filters: Query }) {
   const open = useResource<AlertList>(
@@ -28,20 +29,13 @@ export function OpenAlerts({ filters }: { readonly filters: Query }) {
     <div class="columns wide-left">
       <div class="stack">
         <Card title="Firing" note="The newest first" flush>
-          {open.problem === undefined ? null : (
-            <div class="card-body">
-              <ProblemNotice problem={open.problem} onRetry={open.reload} />
-            </div>
-          )}
-          {open.data === undefined ? (
-            open.problem === undefined ? (
-              <Loading what="alerts" />
-            ) : null
-          ) : open.data.items.length === 0 ? (
-            <Empty title="Nothing is firing.">Every value that has a limit is inside it.</Empty>
-          ) : (
-            <AlertItems items={open.data.items} onDone={changed} name="open" />
-          )}
+          <LoadedItems
+            of={open}
+            what="alerts"
+            empty={<Empty title="Nothing is firing.">Every value that has a limit is inside it.</Empty>}
+          >
+            {({ items }) => <AlertItems items={items} onDone={changed} name="open" />}
+          </LoadedItems>
           {open.data?.next ? (
             <p class="card-foot soft">
               These are the newest {open.data.items.length}; the filters show others.

@@ -3,7 +3,7 @@ import type { Silence, SilenceList } from '../../../api/contract/silences.ts';
 import { ReadOnlyNote, useCanWrite } from '../../components/account.tsx';
 import { Badge } from '../../components/badge.tsx';
 import { Card } from '../../components/card.tsx';
-import { Empty, Loading, ProblemNotice } from '../../components/notice.tsx';
+import { Empty } from '../../components/notice.tsx';
 import { SilenceDialog } from '../../components/silence-dialog.tsx';
 import { TableHead } from '../../components/table-head.tsx';
 import { Foreign, Name } from '../../components/text.tsx';
@@ -11,12 +11,13 @@ import { Ago, At } from '../../components/time.tsx';
 import { usePage } from '../../context.ts';
 import { useResource } from '../../hooks.ts';
 import { asProblem } from '../../rest/client.ts';
+import { LoadedItems } from '../../components/loaded.tsx';
 
 export function Silences() {
   const canWrite = useCanWrite();
   const [adding, setAdding] = useState(false);
   const [all, setAll] = useState(false);
-  const { data, problem, reload } = useResource<SilenceList>('silences', { all, limit: 500 }, { everyS: 30 });
+  const silences = useResource<SilenceList>('silences', { all, limit: 500 }, { everyS: 30 });
   return (
     <Card
       title="Silences"
@@ -35,30 +36,39 @@ export function Silences() {
           <input type="checkbox" checked={all} onChange={(event) => setAll(event.currentTarget.checked)} />
           <span>Also those that are over (kept for 90 days)</span>
         </label>
-        {problem === undefined ? null : <ProblemNotice problem={problem} onRetry={reload} />}
       </div>
-      {data === undefined ? (
-        problem === undefined ? (
-          <Loading what="silences" />
-        ) : null
-      ) : data.items.length === 0 ? (
-        <Empty title="Nothing is silenced.">Every alert is notified as its rule says.</Empty>
-      ) : (
-        <table class="table stacking" data-list="silences">
-          <TableHead
-            columns={['State', 'Matches', 'Reason', 'By', 'From', 'Until', { label: 'Action', unseen: true }]}
-          />
-          <tbody>
-            {data.items.map((silence) => (
-              <SilenceRow key={silence.id} silence={silence} onDone={reload} canWrite={canWrite} />
-            ))}
-          </tbody>
-        </table>
-      )}
+      <LoadedItems
+        of={silences}
+        what="silences"
+        empty={<Empty title="Nothing is silenced.">Every alert is notified as its rule says.</Empty>}
+      >
+        {({ items }) => (
+          <table class="table stacking" data-list="silences">
+            <TableHead
+              columns={[
+                'State',
+                'Matches',
+                'Reason',
+                'By',
+                'From',
+                'Until',
+                { label: 'Action', unseen: true },
+              ]}
+            />
+            <tbody>
+              {items.map((silence) => (
+                <SilenceRow key={silence.id} silence={silence} onDone={silences.reload} canWrite={canWrite} />
+              ))}
+            </tbody>
+          </table>
+        )}
+      </LoadedItems>
       <div class="card-foot">
         <ReadOnlyNote what="To silence" />
       </div>
-      {adding ? <SilenceDialog matchers={{}} onClose={() => setAdding(false)} onDone={reload} /> : null}
+      {adding ? (
+        <SilenceDialog matchers={{}} onClose={() => setAdding(false)} onDone={silences.reload} />
+      ) : null}
     </Card>
   );
 }
