@@ -106,7 +106,7 @@ export const mqttSchema = section(
       .prefault('7d')
       .describe('how long the broker keeps the session and its queue while fieldwatch is away (MQTT 5.0)'),
     receive_maximum: whole(
-      { min: 1, max: 65_535, fallback: 10_000 },
+      { min: 1, max: 65_535, fallback: 8000 },
       'unacknowledged QoS 1 messages that the broker may send (MQTT 5.0); of a broker that sends more, the rest is not read yet. A batch has half of them at most',
     ),
     max_packet_size: bytes({ min: 1024, max: 268_435_455 })
