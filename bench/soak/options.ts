@@ -45,7 +45,7 @@ The daemon under load for a long time, with a mosquitto and a TimescaleDB of its
   --database-url URL   a TimescaleDB server (superuser) instead of the embedded one; a database is made for the run and
                        dropped after it
   --drain-seconds N    outage: all must be stored so long after its end (default: 120)
-  --max-rss N          outage, silence: megabytes of memory at most (default: 300; silence: 750)
+  --max-rss N          outage, silence: megabytes of memory at most (default: 300; silence: 600)
   --tolerance N        steady: by what share the last quarter may be worse (default: 0.2)
   --json               one JSON document on standard output instead of the table
   --help               this text
@@ -73,7 +73,7 @@ export function parseOptions(args: readonly string[]): SoakOptions | 'help' {
     lateness: number('--lateness', values.lateness, 0, { min: 0, whole: true }),
     databaseUrl: databaseUrl(values['database-url']),
     drainSeconds: number('--drain-seconds', values['drain-seconds'], 120, { min: 1, whole: true }),
-    maxRssMb: number('--max-rss', values['max-rss'], mode === 'silence' ? 750 : 300, {
+    maxRssMb: number('--max-rss', values['max-rss'], mode === 'silence' ? 600 : 300, {
       min: 1,
       whole: true,
     }),

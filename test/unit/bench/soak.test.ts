@@ -19,7 +19,7 @@ describe('options', () => {
       mode: 'silence',
       sensors: 5000,
       seconds: 120,
-      maxRssMb: 750,
+      maxRssMb: 600,
     });
     expect(parseOptions(['--help'])).toBe('help');
   });
