@@ -1,3 +1,4 @@
+import { isOfSilence } from '../core/alert/engine/alert-key.ts';
 import type { AlertNotification, NotificationEvent } from '../core/alert/model.ts';
 import { formatDuration } from '../core/duration.ts';
 import { plainText } from '../core/printable.ts';
@@ -51,6 +52,8 @@ export function formatAlertLine(alert: AlertEvent, paint: Paint, { time = false 
 
 function formatEnd({ alertType, durationS, peakValue }: AlertEvent): string {
   const after = durationS === null ? '' : `after ${formatDuration(Math.round(durationS) * 1000)}`;
-  const peak = peakValue === null ? '' : `peak ${formatAlertValue(alertType, peakValue)}`;
+  // The highest of a silence is how long it had lasted when it was noticed: less than all of it.
+  const peak =
+    peakValue === null || isOfSilence(alertType) ? '' : `peak ${formatAlertValue(alertType, peakValue)}`;
   return [after, peak].filter((part) => part !== '').join(', ');
 }

@@ -6,7 +6,10 @@ import type { AlertEvent } from './alert-line.ts';
 export interface WatchedAlert extends AlertEvent {
   readonly alertId: string | null;
   readonly location: string | null;
+  /** The sentence with which it fired; null at the end. */
   readonly text: string | null;
+  /** Why it ended; null while it fires. */
+  readonly reason: string | null;
 }
 
 type Key = string;
@@ -71,6 +74,7 @@ function fired(row: AlertListRow, event: 'firing' | 'escalated'): WatchedAlert {
     alertType: row.alertType,
     severity: isSeverity(row.severity) ? row.severity : 'warning',
     text: row.message,
+    reason: null,
     value: row.value,
     threshold: row.threshold,
     eventTimeMs: row.time.getTime(),
@@ -84,6 +88,8 @@ function resolved(row: AlertListRow, at: Date): WatchedAlert {
   return {
     ...fired(row, 'firing'),
     event: 'resolved',
+    text: null,
+    reason: row.resolveReason,
     value: row.resolvedValue,
     eventTimeMs: at.getTime(),
     durationS: (at.getTime() - startedMs) / 1000,

@@ -428,6 +428,8 @@ describe('alerts', () => {
         event_time: ago(15).toISOString(),
         duration_s: 360,
         peak_value: 9.9,
+        // Not the sentence with which it fired.
+        text: null,
       },
       { event: 'firing', alert_type: 'humidity_high' },
     ]);

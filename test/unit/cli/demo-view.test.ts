@@ -79,6 +79,8 @@ describe('alert lines', () => {
       '✓ RESOLVED  coldroom-07  temperature_high  after 3m12s, peak 9.75 °C',
     );
     expect(squeeze(formatAlertLine({ ...resolved, peakValue: null }, plain))).toMatch(/after 3m12s$/);
+    const silence = { ...resolved, alertType: 'offline', peakValue: 20 };
+    expect(squeeze(formatAlertLine(silence, plain))).toMatch(/after 3m12s$/);
   });
 
   test.each([
