@@ -52,7 +52,7 @@ export function formatAlertLine(alert: AlertEvent, paint: Paint, { time = false 
 
 function formatEnd({ alertType, durationS, peakValue }: AlertEvent): string {
   const after = durationS === null ? '' : `after ${formatDuration(Math.round(durationS) * 1000)}`;
-  // The highest of a silence is how long it had lasted when it was noticed: less than all of it.
+  // The peak of a silence is its length when it was detected, which is less than its duration.
   const peak =
     peakValue === null || isOfSilence(alertType) ? '' : `peak ${formatAlertValue(alertType, peakValue)}`;
   return [after, peak].filter((part) => part !== '').join(', ');

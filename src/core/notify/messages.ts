@@ -79,7 +79,7 @@ export function timeLine(notification: OutgoingNotification, context: TextContex
   if (notification.past === 'over') return '';
   const lasted = lasting((context.nowMs - startedAtMs) / 1000);
   const time = timeText(startedAtMs, context);
-  // A late notification tells of then.
+  // The text of a late notification describes its event time, and the trend is that of the time of sending.
   const isPast = origin === undefined && isLate(notification, context);
   const trend = isPast ? undefined : recent?.trend;
   if (trend === undefined) return fill(messages.since, { time, lasted });

@@ -32,7 +32,7 @@ export interface HeldLease {
   works(): void;
 }
 
-/** A daemon that is killed holds it so long, and the next one looks for it so often: the sum is how long nobody works. */
+/** The lease outlives a killed daemon by `LEASE_MS` at most, and the others try to take it every `STANDBY_MS`: a takeover lasts the sum at most. */
 export const LEASE_MS: Millis = 10_000;
 export const STANDBY_MS: Millis = 5000;
 /** Two renewals may be lost. */

@@ -15,7 +15,7 @@ export const NotLoaded = ({
 }) =>
   problem === undefined ? <Loading what={what} /> : <ProblemNotice problem={problem} onRetry={onRetry} />;
 
-/** The items of a flush card, with why they could not be read again; `empty` where there are none. */
+/** The items of a flush card; `empty` where there are none. When a later request fails, its problem stands above the items of the last one. */
 export function LoadedItems<Item, List extends { readonly items: readonly Item[] }>({
   of: { data, problem, reload },
   what,
