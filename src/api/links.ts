@@ -6,7 +6,7 @@ import { type AnswerResult, answerText } from '../core/notify/text/answer.ts';
 import { type Language, type MessageName, fill } from '../core/notify/text/language.ts';
 import { LANGUAGES } from '../core/notify/text/languages.ts';
 import { lasting, localTime } from '../core/notify/text/moment.ts';
-import { type TextContext, sentenceOf } from '../core/notify/text/sentence.ts';
+import { type TextContext, clockOf, sentenceOf } from '../core/notify/text/sentence.ts';
 import { answersMetric } from '../lib/answers-metric.ts';
 import { type ActionClaim, readAction, requestOf } from '../lib/action-token.ts';
 import { findOpenAlert } from '../queries/alerts.ts';
@@ -168,8 +168,8 @@ const text = (
   values: Readonly<Record<string, string>>,
 ): string => fill(language.messages[name], values);
 
-const timeOf = (atMs: number, { nowMs, timezone, language }: TextContext): string =>
-  localTime(atMs, nowMs, { locale: language.locale, timezone });
+const timeOf = (atMs: number, context: TextContext): string =>
+  localTime(atMs, context.nowMs, clockOf(context));
 
 /** The newest that is known of the alert. */
 async function aboutOf({ alertId }: ActionClaim, context: TextContext, db: ApiDeps['db']): Promise<string> {

@@ -50,6 +50,8 @@ export interface QueuedNotification {
   readonly origin?: DeliveryOrigin | null;
   /** Of an escalation: seconds after the firing. */
   readonly step?: number;
+  /** Of an escalation: the sinks that took an earlier notification of its episode. */
+  readonly told?: readonly string[] | null;
 }
 
 /** Names a group of waiting notifications. */

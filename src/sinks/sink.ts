@@ -30,6 +30,8 @@ export interface TextDefaults {
   readonly language: LanguageName;
   /** IANA name. */
   readonly timezone: string;
+  /** It is that of the machine: texts say which it is. */
+  readonly namesZone?: boolean | undefined;
   /** The unit that the database states for a metric. */
   readonly unitOf?: TextContext['unitOf'];
 }
@@ -38,7 +40,7 @@ export interface TextDefaults {
 export interface SinkDeps {
   readonly texts: TextDefaults;
   /** The values around a notification; undefined: none are known. Never rejects. */
-  readonly recentOf?: ((notification: AlertNotification) => Promise<RecentValues | undefined>) | undefined;
+  readonly recentOf?: ((notification: OutgoingNotification) => Promise<RecentValues | undefined>) | undefined;
   /** Links by which the alert is answered from a sink; undefined where none are configured. */
   readonly linksOf?: ((notification: AlertNotification, sink: string) => ActionLinks | undefined) | undefined;
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -70,6 +72,7 @@ export const textContext = (
 ): TextContext => ({
   language: LANGUAGES[config.language ?? texts.language],
   timezone: config.timezone ?? texts.timezone,
+  namesZone: config.timezone === undefined && texts.namesZone,
   nowMs: clock.nowMs(),
   unitOf: texts.unitOf,
 });

@@ -1,6 +1,6 @@
 import type { AlertNotification } from '../../core/alert/model.ts';
 import { type Millis, isCoreMetric } from '../../core/reading.ts';
-import type { RecentValues } from '../../core/notify/delivery.ts';
+import type { OutgoingNotification, RecentValues } from '../../core/notify/delivery.ts';
 import { LATE_MS } from '../../core/notify/text/sentence.ts';
 import { type TimedValue, trendOf } from '../../core/notify/text/trend.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
@@ -36,13 +36,13 @@ export async function valuesIn(
   return rows.reverse();
 }
 
-/** The trend as it is now, and, for a notification that is late, the newest value. */
+/** The trend as it is now, and, for a notification that is late or was made later, the newest value. */
 export async function recentOf(
   db: Querying,
-  notification: AlertNotification,
+  notification: AlertNotification & Pick<OutgoingNotification, 'origin'>,
   nowMs: Millis,
 ): Promise<RecentValues | undefined> {
-  const { sensorId, metric = '', kind, eventTimeMs } = notification;
+  const { sensorId, metric = '', kind, eventTimeMs, origin } = notification;
   if (metric === '' || kind === 'no_data' || kind === 'offline') return undefined;
   // The clock of a sensor may run ahead.
   const toMs = Math.max(nowMs, eventTimeMs);
@@ -54,14 +54,15 @@ export async function recentOf(
   const trend = trendOf(values);
   const newest = values.at(-1);
   // The value of another kind is no value of its metric.
-  if (nowMs - eventTimeMs <= LATE_MS || kind !== 'threshold' || newest === undefined) return { trend };
+  const isOfNow = nowMs - eventTimeMs <= LATE_MS && origin === undefined;
+  if (isOfNow || kind !== 'threshold' || newest === undefined) return { trend };
   return newest.timeMs >= eventTimeMs ? { trend, newest } : { trend };
 }
 
 /** The same for a sink: undefined where the database does not answer at once. */
 export const recentValues =
   (db: Querying, clock: Clock) =>
-  async (notification: AlertNotification): Promise<RecentValues | undefined> => {
+  async (notification: Parameters<typeof recentOf>[1]): Promise<RecentValues | undefined> => {
     try {
       return await withDeadline(clock, { ms: PATIENCE_MS }, (signal) =>
         unlessAborted(recentOf(db, notification, clock.nowMs()), signal),

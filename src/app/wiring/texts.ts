@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 export const textDefaults = ({ notify }: Pick<Config, 'notify'>): TextDefaults => ({
   language: notify.language,
   timezone: notify.timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
+  namesZone: notify.timezone === undefined,
 });
 
 /** For the texts of alerts. */

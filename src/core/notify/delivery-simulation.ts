@@ -280,8 +280,16 @@ export class DeliverySimulation {
     );
   }
 
+  /** The sinks that had an escalated alert before. */
+  #toldBefore(sink: string, alertId: string): readonly string[] {
+    const sent = this.#rows.filter(
+      (row) => row.outcome === 'sent' && row.sink !== sink && row.notification.alertId === alertId,
+    );
+    return [...new Set(sent.map((row) => row.sink))];
+  }
+
   /** What was made later than its notification is sent as the newest of its episode, under the event that it is for. */
-  #outgoing({ notification, origin, event, step }: Row): OutgoingNotification {
+  #outgoing({ sink, notification, origin, event, step }: Row): OutgoingNotification {
     const { alertId, seq } = notification;
     const newest =
       origin === null
@@ -293,7 +301,7 @@ export class DeliverySimulation {
       ...(newest ?? notification),
       ...{ seq, event, facts: this.#factsOf(notification.sensorId) },
       ...(origin === null ? {} : { origin }),
-      ...(step > 0 ? { escalatedAfterS: step } : {}),
+      ...(step > 0 ? { escalatedAfterS: step, told: this.#toldBefore(sink, notification.alertId) } : {}),
       ...(step < 0 ? { repetition: -step } : {}),
     };
   }

@@ -46,6 +46,8 @@ export type OutgoingNotification = AlertNotification & {
   readonly origin?: DeliveryOrigin | undefined;
   /** Of an escalation: for how long it was not acknowledged. */
   readonly escalatedAfterS?: number | undefined;
+  /** Of an escalation: the sinks that took an earlier notification of the episode; absent: not known. */
+  readonly told?: readonly string[] | undefined;
   /** Of a reminder of the route: its number, from 1. */
   readonly repetition?: number | undefined;
 };

@@ -1,18 +1,22 @@
+import { extremeOf } from '../alert/extreme.ts';
 import { NO_SENSOR } from '../policy/episode.ts';
 import { type Delivery, type OutgoingNotification, isGroup, statusOf } from './delivery.ts';
 import { oneLine } from './one-line.ts';
 import { factsOf, plain, render, type Template, truncate } from './template.ts';
 import { type MessageName, fill } from './text/language.ts';
-import { lasting, localTime } from './text/moment.ts';
+import { lasting, localSince, localSpan, localTime } from './text/moment.ts';
 import { count } from './text/quantity.ts';
 import {
   type TextContext,
+  clockOf,
   identityOf,
   isLate,
+  isOfSilence,
   isOfSystem,
   metricText,
   quantityOf,
   sentenceOf,
+  sinceMs,
   subjectOf,
 } from './text/sentence.ts';
 
@@ -59,31 +63,32 @@ function placeLine(notification: OutgoingNotification, { language }: TextContext
 
 /** `since 09:27 (20 min), rising`; of what is over `from 09:27 to 10:02 (35 min), highest 12.1 °C`. */
 export function timeLine(notification: OutgoingNotification, context: TextContext): string {
-  const { startedAtMs, eventTimeMs, durationS, peakValue, recent, origin } = notification;
+  const { eventTimeMs, recent, origin } = notification;
   const { messages, trends } = context.language;
-  const { low } = identityOf(notification);
+  const fromMs = sinceMs(notification);
   if (statusOf(notification) === 'resolved') {
-    const lasted = lasting(durationS ?? (eventTimeMs - startedAtMs) / 1000);
-    const range = fill(messages.from_to, {
-      ...{ from: timeText(startedAtMs, context), to: timeText(eventTimeMs, context), lasted },
-    });
-    const peak = isNumeric(notification)
-      ? quantityOf(peakValue, notification, context, [notification.threshold])
-      : '';
-    if (peak === '') return range;
-    const isRate = notification.kind === 'rate' || notification.kind === 'anomaly';
-    const name = isRate ? 'peak' : low ? 'lowest' : 'highest';
-    return `${range}, ${fill(messages[name], { peak })}`;
+    const lasted = lasting((eventTimeMs - fromMs) / 1000);
+    const ends = localSpan(fromMs, eventTimeMs, context.nowMs, clockOf(context));
+    const extreme = extremeText(notification, context);
+    return [fill(messages.from_to, { ...ends, lasted }), extreme].filter((part) => part !== '').join(', ');
   }
   // Its end has a notification of its own, which says from when to when.
   if (notification.past === 'over') return '';
-  const lasted = lasting((context.nowMs - startedAtMs) / 1000);
-  const time = timeText(startedAtMs, context);
+  const lasted = lasting((context.nowMs - fromMs) / 1000);
+  const time = localSince(fromMs, context.nowMs, clockOf(context));
   // The text of a late notification describes its event time, and the trend is that of the time of sending.
   const isPast = origin === undefined && isLate(notification, context);
   const trend = isPast ? undefined : recent?.trend;
   if (trend === undefined) return fill(messages.since, { time, lasted });
   return fill(messages.since_trend, { time, lasted, trend: trends[trend] });
+}
+
+/** `highest 12.1 °C`: how bad it became. */
+function extremeText(notification: OutgoingNotification, context: TextContext): string {
+  const { peakValue, threshold } = notification;
+  if (peakValue === null || !isNumeric(notification)) return '';
+  const value = quantityOf(peakValue, notification, context, [threshold]);
+  return fill(context.language.messages[extremeOf(notification)], { value });
 }
 
 /** An escalation, a reminder or the end of a mute time is no late notification: it is about the alert as it is now. */
@@ -95,16 +100,21 @@ function asOfNow(notification: OutgoingNotification): OutgoingNotification {
   return { ...notification, event: 'reminder', value: newest.value };
 }
 
-const escalationLine = ({ escalatedAfterS }: OutgoingNotification, { language }: TextContext): string =>
-  escalatedAfterS === undefined
-    ? ''
-    : fill(language.messages.not_acknowledged, { lasted: lasting(escalatedAfterS) });
-
-/** Its peak is a value of the metric. */
-function isNumeric(notification: OutgoingNotification): boolean {
-  const { kind } = identityOf(notification);
-  return kind !== 'no_data' && kind !== 'offline';
+/** `notified before: phone, mail; nobody has acknowledged it for 15 min`. */
+function escalationLine(
+  { escalatedAfterS, told = [] }: OutgoingNotification,
+  { language: { messages } }: TextContext,
+): string {
+  if (escalatedAfterS === undefined) return '';
+  const lasted = lasting(escalatedAfterS);
+  return told.length === 0
+    ? fill(messages.not_acknowledged, { lasted })
+    : fill(messages.not_acknowledged_told, { lasted, told: told.map(plain).join(', ') });
 }
+
+/** Its extreme is a value of the metric. */
+const isNumeric = (notification: OutgoingNotification): boolean =>
+  !isOfSilence(identityOf(notification).kind);
 
 /** How old it is, and the value of now. */
 function lateLines(notification: OutgoingNotification, context: TextContext): readonly string[] {
@@ -112,15 +122,17 @@ function lateLines(notification: OutgoingNotification, context: TextContext): re
   const { messages } = context.language;
   const { eventTimeMs, recent, threshold } = notification;
   const lasted = lasting((context.nowMs - eventTimeMs) / 1000);
-  const late = fill(messages.late, { lasted, time: timeText(eventTimeMs, context) });
+  // The line above it names the zone.
+  const zone = notification.past === 'over';
+  const late = fill(messages.late, { lasted, time: timeText(eventTimeMs, context, zone) });
   const newest = recent?.newest;
   if (newest === undefined || newest.timeMs <= eventTimeMs) return [late];
   const value = quantityOf(newest.value, notification, context, [threshold]);
-  return [late, fill(messages.now, { time: timeText(newest.timeMs, context), value })];
+  return [late, fill(messages.now, { time: timeText(newest.timeMs, context, false), value })];
 }
 
-const timeText = (atMs: number, { nowMs, timezone, language }: TextContext): string =>
-  localTime(atMs, nowMs, { locale: language.locale, timezone });
+const timeText = (atMs: number, context: TextContext, zone: boolean): string =>
+  localTime(atMs, context.nowMs, clockOf(context), { zone });
 
 const runbookLine = (runbook: string | null, { language }: TextContext): string =>
   runbook === null ? '' : fill(language.messages.runbook, { value: plain(runbook) });
@@ -153,8 +165,11 @@ function groupTitle({ notifications, total }: Delivery, context: TextContext): s
   const title = fill(messages[name ?? (areEnds ? 'group_ended' : 'group')], values);
   // Of more than are named it is not known.
   const isPartlyOver = over > 0 && over < notifications.length && notifications.length === total;
+  const isEscalation = notifications.every(({ escalatedAfterS }) => escalatedAfterS !== undefined);
   return oneLine(
-    title + (isPartlyOver ? fill(messages.group_no_longer, { count: count(over, locale) }) : ''),
+    title +
+      (isPartlyOver ? fill(messages.group_no_longer, { count: count(over, locale) }) : '') +
+      (isEscalation ? messages.group_unacknowledged : ''),
   );
 }
 

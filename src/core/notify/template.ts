@@ -2,7 +2,16 @@ import { formatDuration } from '../duration.ts';
 import { type OutgoingNotification, statusOf } from './delivery.ts';
 import { oneLine } from './one-line.ts';
 import { localTime } from './text/moment.ts';
-import { type TextContext, identityOf, metricText, quantityOf, sentenceOf, unitOf } from './text/sentence.ts';
+import {
+  type TextContext,
+  clockOf,
+  identityOf,
+  metricText,
+  quantityOf,
+  sentenceOf,
+  sinceMs,
+  unitOf,
+} from './text/sentence.ts';
 
 export { oneLine } from './one-line.ts';
 
@@ -18,9 +27,12 @@ export type TemplateFacts = Readonly<Record<(typeof FACTS)[number], string>>;
 /** Everything as text; absent values are empty. `value` and `threshold` are plain numbers, `reading` and `limit` have their unit. */
 export function factsOf(notification: OutgoingNotification, context: TextContext): TemplateFacts {
   const { sensorKey, facts, durationS, value, threshold, recent } = notification;
-  const { language, nowMs, timezone } = context;
-  const clock = { locale: language.locale, timezone };
+  const { language, nowMs } = context;
+  const clock = clockOf(context);
   const { metric, kind } = identityOf(notification);
+  const sinceAtMs = sinceMs(notification);
+  // What is missed lasts from the last sign of life on.
+  const noticedS = (notification.startedAtMs - sinceAtMs) / 1000;
   return {
     sensor: sensorKey,
     name: facts.name ?? sensorKey,
@@ -34,7 +46,7 @@ export function factsOf(notification: OutgoingNotification, context: TextContext
     message: sentenceOf(notification, context),
     event_time: new Date(notification.eventTimeMs).toISOString(),
     started_at: new Date(notification.startedAtMs).toISOString(),
-    duration: durationS === null ? '' : formatDuration(Math.round(durationS) * 1000),
+    duration: durationS === null ? '' : formatDuration(Math.round(durationS + noticedS) * 1000),
     peak_value: numberText(notification.peakValue),
     resolved_value: numberText(notification.resolvedValue),
     reason: notification.reason ?? '',
@@ -47,7 +59,7 @@ export function factsOf(notification: OutgoingNotification, context: TextContext
     limit: quantityOf(threshold, notification, context, [value]),
     peak: quantityOf(notification.peakValue, notification, context, [threshold]),
     at: localTime(notification.eventTimeMs, nowMs, clock),
-    since: localTime(notification.startedAtMs, nowMs, clock),
+    since: localTime(sinceAtMs, nowMs, clock),
     ack_url: notification.links?.acknowledge ?? '',
     silence_url: notification.links?.silence ?? '',
     trend: recent?.trend === undefined ? '' : language.trends[recent.trend],

@@ -299,11 +299,16 @@ export class SinkWorker {
     return resend.everyMs;
   }
 
-  readonly #outgoing = ({ notification, origin, step = 0 }: QueuedNotification): OutgoingNotification => ({
+  readonly #outgoing = ({
+    notification,
+    origin,
+    step = 0,
+    told,
+  }: QueuedNotification): OutgoingNotification => ({
     ...notification,
     facts: this.#deps.factsOf(notification.sensorId),
     ...(origin === undefined || origin === null ? {} : { origin }),
-    ...(step > 0 ? { escalatedAfterS: step } : {}),
+    ...(step > 0 ? { escalatedAfterS: step, told: told ?? undefined } : {}),
     ...(step < 0 ? { repetition: -step } : {}),
   });
 }

@@ -23,20 +23,22 @@ export function AlertSubject({ alert }: { readonly alert: Alert }) {
 /** `temperature_high` -> `Temperature high` */
 export const alertTypeText = (type: string): string => metricName(visible(type));
 
-/** What the furthest value of an alert is called. */
-export const furthestText = ({ alertType }: Alert): string =>
-  /_low$/.test(alertType) ? 'Lowest' : /_high$/.test(alertType) ? 'Highest' : 'Furthest';
+/** What the value furthest beyond the limit is called, as in the texts of notifications: an anomaly has a limit on each side. */
+export function extremeOf({ alertType, peakValue, threshold }: Alert): 'highest' | 'lowest' {
+  if (alertType.endsWith('_low')) return 'lowest';
+  if (alertType.endsWith('_high') || peakValue === null || threshold === null) return 'highest';
+  return peakValue < threshold ? 'lowest' : 'highest';
+}
 
 /** `highest 9.4 °C, limit 8.0 °C`: how bad it became; nothing for alerts without a value. */
-function furthestAgainstLimit(alert: Alert): string {
+function extremeAgainstLimit(alert: Alert): string {
   const options = { metric: alert.metric ?? undefined, unit: alert.unit };
   const { value, peakValue, threshold } = alert;
-  const furthest = peakValue ?? value;
-  if (furthest === null || alert.unit === 's') return '';
-  const extraDigits = threshold === null ? 0 : digitsToTell(furthest, threshold, options);
+  const extreme = peakValue ?? value;
+  if (extreme === null || alert.unit === 's') return '';
+  const extraDigits = threshold === null ? 0 : digitsToTell(extreme, threshold, options);
   const text = (one: number): string => valueText(one, { ...options, extraDigits });
-  const named =
-    peakValue === null ? text(furthest) : `${furthestText(alert).toLowerCase()} ${text(furthest)}`;
+  const named = peakValue === null ? text(extreme) : `${extremeOf(alert)} ${text(extreme)}`;
   return threshold === null ? named : `${named}, limit ${text(threshold)}`;
 }
 
@@ -53,7 +55,7 @@ export function AlertMessage({ alert }: { readonly alert: Alert }) {
 
 /** The figures of an alert with their units, which its sentence does not have. */
 export function AlertFigures({ alert }: { readonly alert: Alert }) {
-  const text = furthestAgainstLimit(alert);
+  const text = extremeAgainstLimit(alert);
   return text === '' ? null : <span class="soft small"> {text}</span>;
 }
 

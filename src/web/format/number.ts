@@ -60,6 +60,9 @@ export function valueText(value: number | null | undefined, options: ValueOption
   return unit === '' ? number : `${number}\u00a0${unit}`;
 }
 
+/** Beyond it two values differ by the noise of binary fractions. */
+const MOST_TO_TELL = 9;
+
 /** More digits than usual, as many as tell two values apart: "14 %, limit 15 %" for 14.6 and 15 would mislead. */
 export function digitsToTell(a: number, b: number, options: ValueOptions = {}): number {
   if (a === b) return 0;
@@ -69,7 +72,7 @@ export function digitsToTell(a: number, b: number, options: ValueOptions = {}): 
   let digits = 0;
   // Rounding takes away a tenth of their distance at most.
   while (
-    digits < 4 &&
+    digits < MOST_TO_TELL &&
     (text(a, digits) === text(b, digits) ||
       Math.abs(shown(a, digits) - shown(b, digits) - (a - b)) > Math.abs(a - b) / 10)
   )

@@ -6,7 +6,7 @@ import {
   Acknowledged,
   AlertMarks,
   AlertSubject,
-  furthestText,
+  extremeOf,
   resolveReasonText,
 } from '../components/alert-parts.tsx';
 import { SeverityBadge } from '../components/badge.tsx';
@@ -90,7 +90,7 @@ function KnownAlert({ alert, onDone }: { readonly alert: AlertDetail; readonly o
         )}
         {alert.peakValue === null ? null : (
           <Figure
-            label={furthestText(alert)}
+            label={extremeOf(alert) === 'lowest' ? 'Lowest' : 'Highest'}
             {...figureOf(alert.peakValue, options)}
             note="The worst value since then"
           />

@@ -115,7 +115,7 @@ describe('mail', () => {
         /^Auto-Submitted: auto-generated$/im,
         /^Kitchen, left: temperature 31 =C2=B0C, above 30 =C2=B0C$/m,
         /^ground floor =C2=B7 critical$/m,
-        /^runbook: https:\/\/wiki\.=?$/m,
+        /^runbook: https:\/\/wiki\.(?:=|example\/heat)$/m,
       ])
         expect(mail?.text).toMatch(line);
     } finally {

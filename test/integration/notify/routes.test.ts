@@ -365,10 +365,13 @@ describe('an escalation', () => {
     const { publish, until } = daemon(ROUTES, { sinks });
     const firing = notificationOf();
     await publish([firing], [stateOf(firing)]);
+    await until('phone', 1);
     await publish([notificationOf({ alertId: firing.alertId, seq: 2, event: 'escalated', severity: 'critical', value: 41 })]);
+    await until('phone', 2);
     await due();
     await until('mail', 1);
     expect(sinks.get('mail')?.got[0]?.notifications[0]).toMatchObject({ event: 'firing', severity: 'critical', value: 41, escalatedAfterS: 3600 });
+    expect(sinks.get('mail')?.got[0]?.notifications[0]?.told).toContain('phone');
   }); // prettier-ignore
 });
 

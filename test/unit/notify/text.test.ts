@@ -65,7 +65,7 @@ const over = { event: 'resolved', reason: 'value', value: 7.2, peakValue: 12.14,
 describe('the sentence says what happened', () => {
   test.each<[string, Partial<OutgoingNotification>]>([
     ['Freezer 1: temperature 9.3 °C, above 8 °C', {}],
-    ['Freezer 1: temperature 12.1 °C, above 12 °C, now critical', { event: 'escalated', value: 12.13, threshold: 12, severity: 'critical' }],
+    ['Freezer 1: temperature 12.4 °C, above 12 °C, now critical', { event: 'escalated', value: 12.38, threshold: 12, severity: 'critical' }],
     ['Freezer 1: temperature 10 °C, above 8 °C, down to warning', { event: 'deescalated', value: 10 }],
     ['Freezer 1: temperature 29 °C, back under 30 °C, not yet clear (28 °C)', { event: 'reminder', value: 29, threshold: 30, clear: 28 }],
     ['Freezer 1: temperature 29 °C, back under 30 °C, not yet clear (28 °C)', { value: 29, threshold: 30, clear: 28 }],
@@ -78,7 +78,11 @@ describe('the sentence says what happened', () => {
     ['Freezer 1 was offline, as it or its gateway reported', { ...offline, threshold: 0, past: 'over' }],
     ['Freezer 1: temperature was 12.1 °C, above 8 °C; not clear yet', { past: 'open', value: 12.13 }],
     ['Freezer 1: temperature 8.03 °C, above 8 °C', { value: 8.03 }],
+    ['Freezer 1: temperature 8.04 °C, above 8 °C', { value: 8.04 }],
+    ['Freezer 1: temperature 8.04 °C, above 8 °C', { value: 8.04, clear: 7.5 }],
     ['Freezer 1: battery 14.6 %, below 15 %', battery],
+    ['Freezer 1: battery 13.5 %, below 15 %', { ...battery, value: 13.5 }],
+    ['Freezer 1: battery 8 %, below 15 %', { ...battery, value: 8.1 }],
     ['Freezer 1: temperature rises by 2.13 °C/min, faster than 1 °C/min', rate],
     ['Freezer 1: temperature falls by 2.13 °C/min, faster than 1 °C/min', { ...rate, alertType: 'temperature_rate_low', side: 'low', value: -2.13, threshold: -1 }],
     ['Freezer 1: mean temperature over 1 h 9.3 °C, above 8 °C', mean],
@@ -171,12 +175,74 @@ describe('the lines below it', () => {
     } as const;
     const recent = { trend: 'rising', newest: { timeMs: ago(1), value: 10.2 } } as const;
     expect(pushOf({ ...old, recent }).split('\n')).toEqual([
-      'Freezer 1: temperature still 10.2 °C, above 8 °C',
+      'Freezer 1: temperature still 10.2 °C, above 8 °C, not acknowledged for 15 min',
       'cold room · warning',
       'since 09:00 (30 min), rising',
-      'not acknowledged for 15 min',
+      'nobody has acknowledged it for 15 min',
     ]);
-    expect(pushOf(old).split('\n')[0]).toBe('Freezer 1: temperature was 9.3 °C, above 8 °C');
+    expect(pushOf(old).split('\n')[0]).toBe(
+      'Freezer 1: temperature was 9.3 °C, above 8 °C, not acknowledged for 15 min',
+    );
+    expect(pushOf({ ...old, told: ['phone', 'mail'] })).toMatch(
+      /\nnobody has acknowledged it for 15 min; notified before: phone, mail$/,
+    );
+    expect(sentence({ ...offline, ...old, eventTimeMs: ago(15) })).toBe(
+      'Freezer 1 is offline: nothing received for 30 min, not acknowledged for 15 min',
+    );
+    const two = { notifications: [freezer(old), freezer(old)], total: 2 };
+    expect(titleOf(two, {}, context())).toBe('2 sensors: temperature too high, not acknowledged');
+  });
+
+  test('of what is missed count from the last sign of life, as its sentence does', () => {
+    const missed = { ...offline, startedAtMs: ago(0), recent: undefined };
+    expect(pushOf(missed).split('\n')).toEqual([
+      'Freezer 1 is offline: nothing received for 15 min',
+      'cold room · warning',
+      'since 09:15 (15 min)',
+    ]);
+    const reminded = { ...missed, event: 'reminder', startedAtMs: ago(45), value: 3600 } as const;
+    expect(pushOf(reminded)).toMatch(/received for 1 h\n.*\nsince 08:30 \(1 h\)$/);
+    const back = { ...over, ...offline, reason: 'data_resumed', value: -18, startedAtMs: ago(45) } as const;
+    expect(pushOf(back)).toMatch(/\nfrom 08:30 to 09:30 \(1 h\)$/);
+    expect(pushOf({ ...noData, startedAtMs: ago(0) })).toMatch(/for 15 min\n.*\nsince 09:15 \(15 min\)$/);
+    const reported = { ...offline, value: 0, threshold: 0, startedAtMs: ago(0) };
+    expect(pushOf(reported)).toMatch(/\nsince 09:30:00 \(0 s\)$/);
+  });
+
+  test('have seconds where they count, and the day where it is another one', () => {
+    const short = { ...over, startedAtMs: NOW_MS - 20_000 };
+    expect(pushOf(short)).toContain('\nfrom 09:29:40 to 09:30:00 (20 s), ');
+    expect(pushOf({ startedAtMs: NOW_MS - 20_000 })).toMatch(/\nsince 09:29:40 \(20 s\)$/);
+    const tomorrow = context({ nowMs: NOW_MS + 24 * 3_600_000 });
+    expect(pushOf(short, tomorrow)).toContain('\nfrom 28 Nov 09:29:40 to 28 Nov 09:30:00 (20 s), ');
+    expect(pushOf({ startedAtMs: ago(15) }, tomorrow)).toContain('\nsince 28 Nov 09:15 (1 d)');
+  });
+
+  test('name the zone once, where nobody has chosen it', () => {
+    const unchosen = context({ namesZone: true });
+    expect(pushOf({}, unchosen)).toMatch(/\nsince 09:15 CET \(15 min\)$/);
+    expect(pushOf({ ...over, startedAtMs: ago(35) }, unchosen)).toContain(
+      '\nfrom 08:55 to 09:30 CET (35 min)',
+    );
+    expect(pushOf({ ...over, startedAtMs: ago(35) }, context({ timezone: 'UTC' }))).toContain(
+      '\nfrom 07:55 to 08:30 UTC (35 min)',
+    );
+    const late = { eventTimeMs: ago(62), startedAtMs: ago(77) };
+    const recent = { newest: { timeMs: ago(1), value: -18.04 } };
+    expect(
+      pushOf({ ...late, recent }, unchosen)
+        .split('\n')
+        .slice(2),
+    ).toEqual(['since 08:13 CET (1 h 17 min)', '1 h 2 min late: this happened at 08:28', 'at 09:29: -18 °C']);
+    const ended = pushOf({ ...late, past: 'over' }, unchosen);
+    expect(ended).toMatch(/this happened at 08:28 CET$/);
+    // The clocks were put back in between.
+    const changed = {
+      ...over,
+      startedAtMs: Date.UTC(2026, 9, 24, 23),
+      eventTimeMs: Date.UTC(2026, 9, 25, 2),
+    };
+    expect(pushOf(changed, unchosen)).toContain('from 25 Oct 01:00 CEST to 25 Oct 03:00 CET (3 h)');
   });
 
   test('of one that is over say from when to when, and its peak', () => {
@@ -186,6 +252,9 @@ describe('the lines below it', () => {
         .slice(1),
     ).toEqual(['cold room', 'from 08:55 to 09:30 (35 min), highest 12.1 °C']);
     expect(pushOf({ ...over, ...battery, ...over, peakValue: 3 })).toContain('lowest 3 %');
+    expect(pushOf({ ...over, ...rate, ...over, peakValue: 2.5 })).toContain('highest 2.5 °C/min');
+    const odd = { ...over, kind: 'anomaly', side: 'both', alertType: 'temperature_anomaly' } as const;
+    expect(pushOf({ ...odd, peakValue: -30 })).toContain('lowest -30 °C');
     expect(pushOf({ ...over, ...noData, ...over })).not.toContain('highest');
   });
 });
@@ -300,6 +369,8 @@ test('a quantity has the digits that fit its unit, and those that tell it from i
   expect(quantity(30, celsius, [30])).toBe('30 °C');
   expect(quantity(1013.26, { locale: 'de-DE', unit: 'hPa' })).toBe('1013,3 hPa');
   expect(quantity(4210.4, { locale: 'en-GB', unit: undefined })).toBe('4210');
+  expect(quantity(30.00000001, celsius, [30])).toBe('30.00000001 °C');
+  expect(quantity(1_000_000_400, celsius, [1e9])).toBe('1000000400 °C');
   expect(quantity(1.5e12, { locale: 'en-GB', unit: 'Wh' })).toBe('1500000000000 Wh');
 });
 
@@ -319,14 +390,61 @@ test('a time is that of the zone, with its day where it is another one', () => {
   expect(at(ago(600), 'America/New_York')).toBe('27 Nov 17:30');
 });
 
+/** That a text claims must be what it shows, whatever the unit and however close the value is to its limit. */
+test.each([undefined, '°C', '%', 'hPa', 'V', 'lx'])(
+  'in %s the value shown is on the side of its limit',
+  (unit) => {
+    const shown = (value: number, other: number) =>
+      Number.parseFloat(quantity(value, { locale: 'en-GB', unit }, [other]));
+    for (let step = 1; step < 400; step++) {
+      const limit = ((step * 7919) % 400) / 8 - 25;
+      const distance = 10 ** -(step % 9) * (1 + (step % 7) / 3);
+      for (const value of [limit + distance, limit - distance]) {
+        const [seen, seenLimit] = [shown(value, limit), shown(limit, value)];
+        expect([value, limit, seen > seenLimit, seen < seenLimit]).toEqual([
+          value,
+          limit,
+          value > limit,
+          value < limit,
+        ]);
+        expect(Math.abs(seen - value)).toBeLessThanOrEqual(distance / 9);
+      }
+    }
+  },
+);
+
+const series = (...values: number[]) => values.map((value, index) => ({ timeMs: index * MINUTE_MS, value }));
+
 test('a trend is a change that the noise does not explain', () => {
-  const series = (...values: number[]) =>
-    values.map((value, index) => ({ timeMs: index * MINUTE_MS, value }));
   expect(trendOf(series(1, 2))).toBeUndefined();
   expect(trendOf(series(1, 2, 3, 4.1))).toBe('rising');
   expect(trendOf(series(9, 8.2, 7.1, 6))).toBe('falling');
-  expect(trendOf(series(5, 5, 5, 5))).toBe('steady');
+  expect(trendOf(series(5, 5, 5, 5, 5))).toBe('steady');
   expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.2))).toBe('steady');
+});
+
+test('too few values that neither rise nor fall tell no trend', () => {
+  expect(trendOf(series(5, 5, 5))).toBeUndefined();
+  expect(trendOf(series(5, 5.2, 4.9, 5.1))).toBeUndefined();
+  expect(trendOf(series(1, 2, 3, 4, 5, 6, 7, 7.1, 7))).toBeUndefined();
+});
+
+test('a jump is a trend until five values have followed it', () => {
+  const calm = [-18, -18.1, -17.9, -18, -18.1, -18, -17.9, -18, -18.1, -18, -18];
+  const flat = new Array<number>(15).fill(-18);
+  for (const before of [calm, flat, calm.slice(0, 2), [-18]])
+    for (const after of [[9], [9, 9], [9, 9.1, 9], [9, 9, 9, 9]]) {
+      if (before.length + after.length < 3) continue;
+      expect([before, after, trendOf(series(...before, ...after))]).toEqual([before, after, 'rising']);
+      const down = [...before, ...after].map((value) => -value);
+      expect(trendOf(series(...down))).toBe('falling');
+    }
+  expect(trendOf(series(...flat, 9, 9.1, 9, 8.9, 9))).toBe('steady');
+  // Up before, and back down now; a spike that is over; the last digit; the noise.
+  expect(trendOf(series(-18, -18, -18, -18, 9, 9, 9, 9, 9, -18, -18))).toBe('falling');
+  expect(trendOf(series(...calm, 9, -18, -18, -18, -18, -18))).toBe('steady');
+  expect(trendOf(series(...new Array<number>(10).fill(5), 5.1))).toBeUndefined();
+  expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.3))).toBe('steady');
 });
 
 test('a trend is what the values do now: after a turn that of the values since, where the noise does not explain the turn', () => {
@@ -340,10 +458,8 @@ test('a trend is what the values do now: after a turn that of the values since, 
     expect(trendOf(peak(after))).toBe('falling');
     expect(trendOf(low(after))).toBe('rising');
   }
-  const series = (...values: number[]) =>
-    values.map((value, index) => ({ timeMs: index * MINUTE_MS, value }));
   expect(trendOf(series(1, 2, 3, 4, 5, 6, 7, 7.1, 7, 7.1, 7, 7))).toBe('steady');
-  expect(trendOf(series(5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5.1))).toBe('steady');
+  expect(trendOf(series(5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5.1, 5.1, 5.1, 5.1, 5.1))).toBe('steady');
   expect(trendOf(series(-18, -18, -18, -18, -18, -18, -12, -4, 2, 9))).toBe('rising');
 });
 
@@ -363,6 +479,8 @@ describe('docs/notifications.md', () => {
     pushOf({ ...rising, runbook: 'https://wiki.example/freezer' }, context({ language: LANGUAGES.de })),
     pushOf({ event: 'reminder', value: 29, threshold: 30, clear: 28, recent: { trend: 'falling' } }),
     pushOf({ eventTimeMs: ago(62), startedAtMs: ago(77), recent: { newest: { timeMs: ago(1), value: -18.04 } } }),
+    pushOf({ ...rising, origin: 'escalation', escalatedAfterS: 900, told: ['phone', 'mail'], value: 10.2, event: 'reminder' }),
+    pushOf({ ...offline, startedAtMs: ago(0), severity: 'critical' }),
     pushOf({ ...over, startedAtMs: ago(35) }),
     groupOf([offline, offline], 9),
     groupOf([{ ...over, ...offline, reason: 'data_resumed' }, { ...over, ...offline, reason: 'data_resumed' }], 9),

@@ -2,7 +2,7 @@ import type { AlertCommandAction } from '../alert-command.ts';
 import type { Millis } from '../../reading.ts';
 import { fill } from './language.ts';
 import { localTime } from './moment.ts';
-import type { TextContext } from './sentence.ts';
+import { type TextContext, clockOf } from './sentence.ts';
 
 /** What came of acknowledging or silencing an alert from a notification. */
 export interface AnswerResult {
@@ -19,9 +19,9 @@ export interface AnswerResult {
 }
 
 /** The same in the language of the context, in a sentence. */
-export function answerText(result: AnswerResult, { language, nowMs, timezone }: TextContext): string {
+export function answerText(result: AnswerResult, context: TextContext): string {
   const { outcome, by = '', untilMs, action } = result;
-  const { messages, locale } = language;
+  const { messages } = context.language;
   switch (outcome) {
     case 'over':
       return messages.is_over;
@@ -34,7 +34,7 @@ export function answerText(result: AnswerResult, { language, nowMs, timezone }: 
       if (untilMs === undefined) return fill(messages.done_acknowledged, { by });
       return fill(action === 'ack' ? messages.done_acknowledged_until : messages.done_silenced, {
         by,
-        time: localTime(untilMs, nowMs, { locale, timezone }),
+        time: localTime(untilMs, context.nowMs, clockOf(context)),
       });
   }
 }

@@ -3,7 +3,7 @@ import type { ResolveReason, Severity } from '../../alert/model.ts';
 /**
  * The texts of one language. Placeholders stand in braces, and each language uses the same ones for a message:
  * `name` (of the sensor), `subject` (what is measured), `metric`, `value`, `limit`, `clear` (where it counts as clear),
- * `window`, `severity`, `time`, `from`, `to`, `lasted`, `peak`, `trend`, `count`, `location`, `by`.
+ * `window`, `severity`, `time`, `from`, `to`, `lasted`, `trend`, `count`, `location`, `by`, `told` (who was notified).
  */
 export interface Language {
   /** For numbers and dates, as Intl knows it. */
@@ -40,15 +40,16 @@ export const MESSAGES = [
   // The end.
   'end_value', 'end_data_resumed', 'end_rule_changed', 'end_rule_removed', 'end_flapping_end', 'end_manual', 'end_retired',
   'end_forgotten', 'end_offline',
-  'flapping_start', 'flapping_end', 'acknowledged', 'acknowledged_until',
+  'flapping_start', 'flapping_end', 'acknowledged', 'acknowledged_until', 'unacknowledged',
   // The system itself: the message of the fault follows.
   'system_firing', 'system_escalated', 'system_resolved',
   // Several in one.
   'group', 'group_above', 'group_below', 'group_no_data', 'group_offline',
   'group_was_above', 'group_was_below', 'group_was_no_data', 'group_was_offline', 'group_no_longer',
-  'group_resolved', 'group_resolved_no_data', 'group_resolved_offline', 'group_ended', 'group_more',
+  'group_resolved', 'group_resolved_no_data', 'group_resolved_offline', 'group_ended', 'group_unacknowledged', 'group_more',
   // The lines below.
-  'since', 'since_trend', 'from_to', 'highest', 'lowest', 'peak', 'late', 'now', 'not_acknowledged', 'runbook', 'acknowledge', 'silence',
+  'since', 'since_trend', 'from_to', 'highest', 'lowest', 'late', 'now', 'not_acknowledged', 'not_acknowledged_told', 'runbook',
+  'acknowledge', 'silence',
   // The answer to a link or a button.
   'ask_acknowledge', 'ask_silence', 'your_name', 'done_acknowledged', 'done_acknowledged_until', 'done_silenced', 'done_unsilenced', 'not_silenced',
   'already_acknowledged', 'is_over',

@@ -4,8 +4,13 @@ const DIGITS: Readonly<Record<string, number>> = {
   Hz: 2, 'km/h': 1, 'm/s': 1, mm: 1, g: 2,
 }; // prettier-ignore
 
-/** Beyond it two numbers are the same to a reader. */
-const MOST_DIGITS = 6;
+/** Of a small number without a unit. */
+const SMALL_DIGITS = 6;
+/** Beyond it two numbers differ by the noise of binary fractions. */
+const MOST_DIGITS = 12;
+/** Of a number that is too large or too small for digits after the point. */
+const SIGNIFICANT = 4;
+const MOST_SIGNIFICANT = 15;
 
 export interface QuantityStyle {
   readonly locale: string;
@@ -21,26 +26,39 @@ function digitsOf(value: number, unit: string | undefined): number {
   if (size >= 1000) return 0;
   if (size >= 100) return 1;
   if (size >= 1) return 2;
-  return size >= 0.01 ? 3 : MOST_DIGITS;
+  return size >= 0.01 ? 3 : SMALL_DIGITS;
 }
 
 /**
  * `9.3 °C`: at most the digits that fit the unit, none of them zero at the end, and as many as tell it from each of
- * `others`: 14.6 is not `15 %, below 15 %`.
+ * `others`: 14.6 is not `15 %, below 15 %`, and 13.5, of which rounding would take away a third of the way to 15, not `14 %`.
  */
 export function quantity(value: number, style: QuantityStyle, others: readonly number[] = []): string {
   const { locale, unit } = style;
   const size = Math.abs(value);
+  const differ = others.filter((other) => other !== value && Number.isFinite(other));
   if (!Number.isFinite(value) || (size !== 0 && (size >= 1e9 || size < 1e-6)))
-    return withUnit(String(Number(value.toPrecision(4))), unit);
+    return withUnit(significant(value, differ), unit);
   let digits = digitsOf(value, unit);
-  const differ = others.filter((other) => other !== value);
-  while (
-    digits < MOST_DIGITS &&
-    differ.some((other) => rounded(other, digits, locale) === rounded(value, digits, locale))
-  )
-    digits += 1;
+  while (digits < MOST_DIGITS && differ.some((other) => !isTold(value, other, digits))) digits += 1;
   return withUnit(rounded(value, digits, locale), unit);
+}
+
+/** Rounding leaves them apart, and takes away a tenth of their distance at most. */
+function isTold(value: number, other: number, digits: number): boolean {
+  const shown = Number(value.toFixed(digits));
+  return (
+    shown !== Number(other.toFixed(digits)) && Math.abs(shown - value) <= Math.abs(other - value) / LEAST_PART
+  );
+}
+
+const LEAST_PART = 10;
+
+function significant(value: number, others: readonly number[]): string {
+  let digits = SIGNIFICANT;
+  const shown = (number: number) => Number(number.toPrecision(digits));
+  while (digits < MOST_SIGNIFICANT && others.some((other) => shown(other) === shown(value))) digits += 1;
+  return String(shown(value));
 }
 
 const withUnit = (number: string, unit: string | undefined): string =>

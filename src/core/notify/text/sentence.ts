@@ -5,7 +5,7 @@ import { NO_SENSOR } from '../../policy/episode.ts';
 import type { Millis } from '../../reading.ts';
 import { oneLine } from '../one-line.ts';
 import { type Language, type MessageName, fill } from './language.ts';
-import { lasting, localTime } from './moment.ts';
+import { type LocalClock, lasting, localTime } from './moment.ts';
 import { quantity } from './quantity.ts';
 
 /** How and when a text is written: the moment of sending. */
@@ -13,13 +13,25 @@ export interface TextContext {
   readonly language: Language;
   /** IANA name. */
   readonly timezone: string;
+  /** Nobody has chosen the zone: its times say which it is. */
+  readonly namesZone?: boolean | undefined;
   readonly nowMs: Millis;
   /** Of a metric, where the database states one; undefined: by its name. */
   readonly unitOf?: ((metric: string) => string | undefined) | undefined;
 }
 
 /** What a text needs of a notification. */
-export type Described = AlertNotification & { readonly facts: { readonly name: string | null } };
+export type Described = AlertNotification & {
+  readonly facts: { readonly name: string | null };
+  /** Of an escalation: for how long it was not acknowledged. */
+  readonly escalatedAfterS?: number | undefined;
+};
+
+export const clockOf = ({ language, timezone, namesZone }: TextContext): LocalClock => ({
+  locale: language.locale,
+  timezone,
+  namesZone,
+});
 
 /** A notification of this age is about the past. */
 export const LATE_MS = 5 * 60_000;
@@ -34,7 +46,11 @@ export const isLate = ({ eventTimeMs }: AlertNotification, { nowMs }: TextContex
 /** What happened, in one line and in the language of the context: `Freezer 1: temperature 9.3 °C, above 8 °C`. */
 export function sentenceOf(notification: Described, context: TextContext): string {
   if (isOfSystem(notification)) return oneLine(notification.message);
-  const names = namesOf(notification, context);
+  const { escalatedAfterS } = notification;
+  const names = [
+    ...namesOf(notification, context),
+    ...(escalatedAfterS === undefined || notification.past === 'over' ? [] : (['unacknowledged'] as const)),
+  ];
   const values = { ...wordsOf(notification, context), ...quantitiesOf(notification, context) };
   const text = names.map((name) => fill(context.language.messages[name], values)).join('');
   // What is not known leaves its blank behind.
@@ -99,7 +115,18 @@ export function quantityOf(
 export const unitOf = (kind: string, metric: string, { unitOf: stated }: TextContext): string | undefined =>
   alertUnit(kind === 'anomaly' ? 'threshold' : kind, metric, stated);
 
-const isOfSilence = (kind: string): boolean => kind === 'no_data' || kind === 'offline';
+export const isOfSilence = (kind: string): boolean => kind === 'no_data' || kind === 'offline';
+
+/**
+ * Since when it is as the text says: since the value is beyond its limit, or since the last sign of life. The episode of what is missed
+ * begins when it is noticed, `threshold` seconds later.
+ */
+export function sinceMs(notification: AlertNotification): Millis {
+  const { event, eventTimeMs, startedAtMs, value, threshold } = notification;
+  if (!isOfSilence(identityOf(notification).kind)) return startedAtMs;
+  const isSilence = value !== null && (event === 'firing' || event === 'reminder');
+  return isSilence ? eventTimeMs - value * 1000 : startedAtMs - (threshold ?? 0) * 1000;
+}
 
 /** The messages that make up the sentence. */
 function namesOf(notification: Described, context: TextContext): readonly MessageName[] {
@@ -183,8 +210,8 @@ function isBeyond(notification: AlertNotification): boolean {
 const isHigh = ({ value, threshold }: AlertNotification): boolean => (value ?? 0) >= (threshold ?? 0);
 
 function wordsOf(notification: Described, context: TextContext): Readonly<Record<string, string>> {
-  const { facts, sensorKey, severity, ackedBy = '', ackUntilMs } = notification;
-  const { language, nowMs, timezone } = context;
+  const { facts, sensorKey, severity, ackedBy = '', ackUntilMs, escalatedAfterS } = notification;
+  const { language, nowMs } = context;
   const { metric } = identityOf(notification);
   return {
     name: oneLine(facts.name ?? sensorKey),
@@ -192,17 +219,19 @@ function wordsOf(notification: Described, context: TextContext): Readonly<Record
     metric: metricText(metric, language),
     severity: language.severities[severity],
     by: oneLine(ackedBy),
-    time: ackUntilMs === undefined ? '' : localTime(ackUntilMs, nowMs, { locale: language.locale, timezone }),
+    time: ackUntilMs === undefined ? '' : localTime(ackUntilMs, nowMs, clockOf(context)),
+    lasted: escalatedAfterS === undefined ? '' : lasting(escalatedAfterS),
   };
 }
 
 function quantitiesOf(notification: Described, context: TextContext): Readonly<Record<string, string>> {
-  const { value, threshold, clear, eventTimeMs, event } = notification;
+  const { value, threshold, clear, event } = notification;
   const { kind, low } = identityOf(notification);
   if (isOfSilence(kind)) {
     // As long as nothing has been received by now, not only at the deadline.
-    const sinceS = notification.past === 'over' ? 0 : Math.max(0, (context.nowMs - eventTimeMs) / 1000);
-    return { value: event === 'resolved' ? '' : lasting((value ?? threshold ?? 0) + sinceS) };
+    const silentS = (context.nowMs - sinceMs(notification)) / 1000;
+    const isOver = notification.past === 'over';
+    return { value: event === 'resolved' ? '' : lasting(isOver ? (value ?? threshold ?? 0) : silentS) };
   }
   const shown = (number: number | null | undefined, ...others: readonly (number | null | undefined)[]) => {
     const sign = kind === 'rate' && low && isBeyond(notification) && !isPast(notification, context) ? -1 : 1;

@@ -7,6 +7,8 @@ export interface TimedValue {
 }
 
 const LEAST = 3;
+/** So many must have stayed where they are before it is said that they do; a jump counts until so many have followed it. */
+const LEAST_STEADY = 5;
 /** Two lines have four parameters: with so few values they explain anything. */
 const LEAST_OF_TWO = LEAST + 2;
 /** The F of a test of two lines against one; large, since the best of all turning points is taken. */
@@ -14,24 +16,60 @@ const TURN_F = 10;
 /** How far a change must stand out of the noise: that of the last values alone further, since it was chosen by them. */
 const OUTSTANDING = 2;
 const OUTSTANDING_TURN = 5;
+/** How often a jump is as large as the usual step between two values, and as the last of their digits. */
+const OUTSTANDING_JUMP = 5;
+/** What binary fractions add to the digits of a value. */
+const SIGNIFICANT = 7;
 
 /**
- * Of values up to a moment, in the order of time: the change of their line of best fit, against their distance from it. Where they
- * have turned, as just after a peak, it is that of the values since. Undefined for fewer than three.
+ * What values up to a moment do, in the order of time. Where they have turned, as just after a peak, it is the change of the values
+ * since; where they have just jumped, the jump; else the change of their line of best fit, against their distance from it. Undefined
+ * where they are too few to tell: fewer than three, or fewer than five that neither rise nor fall.
  */
 export function trendOf(values: readonly TimedValue[]): Trend | undefined {
   if (values.length < LEAST) return undefined;
   const whole = lineOf(values);
   if (whole === undefined) return undefined;
-  const since = sinceTurn(values, whole);
-  const line = since ?? whole;
-  const least = since === undefined ? OUTSTANDING : OUTSTANDING_TURN;
   const size = Math.max(...values.map(({ value }) => Math.abs(value)));
-  if (Math.abs(line.change) <= least * line.noise || Math.abs(line.change) <= 1e-9 * size) return 'steady';
-  return line.change > 0 ? 'rising' : 'falling';
+  const directionOf = ({ change, noise }: Line, least: number): Trend | undefined => {
+    if (Math.abs(change) <= least * noise || Math.abs(change) <= 1e-9 * size) return undefined;
+    return change > 0 ? 'rising' : 'falling';
+  };
+  const since = sinceTurn(values, whole);
+  const turned = since === undefined ? undefined : directionOf(since, OUTSTANDING_TURN);
+  const moving =
+    turned ?? jumpOf(values) ?? (since === undefined ? directionOf(whole, OUTSTANDING) : undefined);
+  if (moving !== undefined) return moving;
+  return (since?.values ?? values.length) < LEAST_STEADY ? undefined : 'steady';
+}
+
+/** A step that stands out, which the few values since have not taken back. */
+function jumpOf(values: readonly TimedValue[]): Trend | undefined {
+  const numbers = values.map(({ value }) => value);
+  const steps = numbers.slice(1).map((value, index) => value - (numbers[index] ?? value));
+  const sizes = steps.map(Math.abs).sort((a, b) => a - b);
+  const usual = Math.max(sizes[Math.floor((sizes.length - 1) / 2)] ?? 0, lastDigitOf(numbers));
+  for (let at = numbers.length - 1; at >= Math.max(1, numbers.length - LEAST_STEADY + 1); at--) {
+    const [step = 0, after = 0] = [steps[at - 1], numbers[at]];
+    if (Math.abs(step) <= OUTSTANDING_JUMP * usual) continue;
+    const middle = after - step / 2;
+    if (numbers.slice(at).every((value) => (step > 0 ? value > middle : value < middle)))
+      return step > 0 ? 'rising' : 'falling';
+  }
+  return undefined;
+}
+
+/** The value of the last digit of the most exact one: 0.1 of 5 and 5.1. */
+function lastDigitOf(numbers: readonly number[]): number {
+  const decimals = numbers.map(
+    (value) => /\.(\d+)/.exec(String(Number(value.toPrecision(SIGNIFICANT))))?.[1],
+  );
+  return 10 ** -Math.max(...decimals.map((digits) => digits?.length ?? 0));
 }
 
 interface Line {
+  /** How many. */
+  readonly values: number;
   /** From the first value to the last. */
   readonly change: number;
   /** Sum of the squared distances from it. */
@@ -74,7 +112,12 @@ function lineOf(values: readonly TimedValue[]): Line | undefined {
     (sum, { value }, at) => sum + (value - meanValue - slope * ((times[at] ?? 0) - meanTime)) ** 2,
     0,
   );
-  return { change: slope * (times.at(-1) ?? 0), squares, noise: Math.sqrt(squares / values.length) };
+  return {
+    values: values.length,
+    change: slope * (times.at(-1) ?? 0),
+    squares,
+    noise: Math.sqrt(squares / values.length),
+  };
 }
 
 const mean = (numbers: readonly number[]): number =>
