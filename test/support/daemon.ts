@@ -6,6 +6,9 @@ import { join, resolve } from 'node:path';
 
 const MAIN = resolve('dist/main.js');
 
+/** Well before the test's own timeout, which would not say what was waited for. */
+const LOGGED_MS = 120_000;
+
 export interface LogLine {
   readonly level: string;
   readonly msg: string;
@@ -82,17 +85,18 @@ export class Daemon {
     child.once('exit', () => this.events.emit('change'));
   }
 
-  /** Resolves with the first log line from index `from` on that matches; rejects if the process ends before. */
+  /** Resolves with the first log line from index `from` on that matches; rejects if the process ends before, or after two minutes. */
   async logged(matches: (line: LogLine) => boolean, from = 0): Promise<LogLine> {
+    const lastLines = () => JSON.stringify(this.log.slice(-5), null, 1);
+    const overdue = AbortSignal.timeout(LOGGED_MS);
     for (;;) {
       const found = this.log.slice(from).find(matches);
       if (found !== undefined) return found;
-      if (this.child?.exitCode !== null || this.child.signalCode !== null) {
-        throw new Error(
-          `the daemon ended (${this.child?.exitCode}): ${JSON.stringify(this.log.slice(-5), null, 1)}`,
-        );
-      }
-      await once(this.events, 'change');
+      if (this.child?.exitCode !== null || this.child.signalCode !== null)
+        throw new Error(`the daemon ended (${this.child?.exitCode}): ${lastLines()}`);
+      await once(this.events, 'change', { signal: overdue }).catch((cause: unknown) => {
+        throw new Error(`no such line within ${LOGGED_MS} ms, ${String(matches)}: ${lastLines()}`, { cause });
+      });
     }
   }
 
