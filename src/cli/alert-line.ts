@@ -1,9 +1,12 @@
 import { isOfSilence } from '../core/alert/engine/alert-key.ts';
+import { extremeOf } from '../core/alert/extreme.ts';
 import type { AlertNotification, NotificationEvent } from '../core/alert/model.ts';
 import { formatDuration } from '../core/duration.ts';
+import { suppressionWords } from './alert-words.ts';
 import { plainText } from '../core/printable.ts';
 import { formatAlertValue, formatCrossing, formatTime } from './format.ts';
 import { type Paint, padCells, severityPaint } from './terminal.ts';
+import type { Zone } from './zone.ts';
 
 /** What an alert line needs to know: a notification of the daemon, or a row of `sensor_alerts`. */
 export type AlertEvent = Pick<
@@ -17,6 +20,7 @@ export type AlertEvent = Pick<
   | 'eventTimeMs'
   | 'durationS'
   | 'peakValue'
+  | 'suppressed'
 >;
 
 export const MARKS: Readonly<Record<NotificationEvent, string>> = {
@@ -34,26 +38,42 @@ export const MARKS: Readonly<Record<NotificationEvent, string>> = {
 
 /**
  * One alert as a line of text: `● FIRING     coldroom-07     temperature_high   9.4 °C > 8 °C`, or
- * `✓ RESOLVED   coldroom-07     temperature_high   after 3m12s, peak 9.4 °C`. With `time` the event time comes first.
+ * `✓ RESOLVED   coldroom-07     temperature_high   after 3m12s, highest 9.4 °C`. With `zone` the event time comes first, in that zone.
  */
-export function formatAlertLine(alert: AlertEvent, paint: Paint, { time = false } = {}): string {
+export function formatAlertLine(
+  alert: AlertEvent,
+  paint: Paint,
+  { zone }: { readonly zone?: Zone } = {},
+): string {
   const resolved = alert.event === 'resolved';
   const color = resolved ? paint.green : severityPaint(paint, alert.severity);
   const columns = [
-    ...(time ? [paint.dim(formatTime(new Date(alert.eventTimeMs)))] : []),
+    ...(zone === undefined ? [] : [paint.dim(formatTime(new Date(alert.eventTimeMs), zone))]),
     padCells(color(MARKS[alert.event]), 12),
     padCells(plainText(alert.sensorKey), 15),
     padCells(plainText(alert.alertType), 18),
     resolved ? formatEnd(alert) : formatCrossing(alert.alertType, alert.value, alert.threshold),
     ...(resolved || alert.severity === 'warning' ? [] : [color(alert.severity)]),
+    ...(typeof alert.suppressed === 'string' ? [paint.dim(`(${suppressionWords(alert.suppressed)})`)] : []),
   ];
   return columns.join(' ').trimEnd();
 }
 
-function formatEnd({ alertType, durationS, peakValue }: AlertEvent): string {
-  const after = durationS === null ? '' : `after ${formatDuration(Math.round(durationS) * 1000)}`;
-  // The peak of a silence is its length when it was detected, which is less than its duration.
-  const peak =
-    peakValue === null || isOfSilence(alertType) ? '' : `peak ${formatAlertValue(alertType, peakValue)}`;
-  return [after, peak].filter((part) => part !== '').join(', ');
+function formatEnd(alert: AlertEvent): string {
+  const { alertType, peakValue, threshold } = alert;
+  const lastedS = lastedOf(alert);
+  const after = lastedS === null ? '' : `after ${formatDuration(Math.round(lastedS) * 1000)}`;
+  const extreme =
+    peakValue === null || isOfSilence(alertType)
+      ? ''
+      : `${extremeOf(alert)} ${formatAlertValue(alertType, peakValue, threshold)}`;
+  return [after, extreme].filter((part) => part !== '').join(', ');
 }
+
+/** For how long it was as the line says: what was missed had been silent before that was noticed. */
+export const lastedOf = ({
+  alertType,
+  durationS,
+  threshold,
+}: Pick<AlertEvent, 'alertType' | 'durationS' | 'threshold'>): number | null =>
+  durationS !== null && isOfSilence(alertType) ? durationS + (threshold ?? 0) : durationS;

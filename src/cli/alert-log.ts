@@ -1,6 +1,8 @@
 import { SEVERITIES } from '../core/alert/model.ts';
 import { type AlertEvent, MARKS } from './alert-line.ts';
 
+const SUPPRESSIONS = ['silence', 'maintenance', 'inhibition', 'backfill'] as const;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
@@ -25,6 +27,7 @@ export function alertOfLogLine(line: string): AlertEvent | undefined {
     threshold: numberOf(fields.threshold),
     durationS: numberOf(fields.duration_s),
     peakValue: numberOf(fields.peak_value),
+    suppressed: oneOf(SUPPRESSIONS, fields.suppressed) ?? null,
   };
 }
 

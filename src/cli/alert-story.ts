@@ -1,6 +1,6 @@
-import { formatDuration } from '../core/duration.ts';
 import type { EpisodeStepName } from '../core/alert/episode-steps.ts';
 import { isOfSilence } from '../core/alert/engine/alert-key.ts';
+import { extremeOf } from '../core/alert/extreme.ts';
 import type { StatedUnit } from '../core/metric-unit.ts';
 import { plainText } from '../core/printable.ts';
 import type { Millis } from '../core/reading.ts';
@@ -14,12 +14,14 @@ import {
   severityOf,
 } from '../queries/alert-episodes.ts';
 import type { SinkStatus } from '../queries/status.ts';
-import { crossingText, standing, valueText } from './episode-text.ts';
+import { deliveryWords, endingWords, explainedSuppression, outcomeWords, routeWords } from './alert-words.ts';
+import { crossingText, since, standing, valueText } from './episode-text.ts';
 import { formatSeconds, formatTime } from './format.ts';
 import { curveLines } from './plot.ts';
 import type { RouteOfDelivery } from './routes-of-deliveries.ts';
 import { type Column, tableLines } from './table.ts';
 import { type Paint, padCells, severityPaint, wrapWords } from './terminal.ts';
+import type { Zone } from './zone.ts';
 
 /** Everything that is known of one episode. */
 export interface AlertStory {
@@ -68,28 +70,36 @@ const WORDS: Readonly<Record<EpisodeStepName, string>> = {
   resolved: 'resolved',
 };
 
+interface Page {
+  readonly paint: Paint;
+  readonly width: number;
+  /** Of all its times. */
+  readonly zone: Zone;
+}
+
 /** The story of an alert as text of at most `width` cells a line, as far as names allow. */
-export function storyLines(story: AlertStory, paint: Paint, width: number): readonly string[] {
+export function storyLines(story: AlertStory, paint: Paint, width: number, zone: Zone): readonly string[] {
+  const page = { paint, width, zone };
   const sections = [
-    headLines(story, paint, width),
-    plotLines(story, width),
-    courseLines(story, paint, width),
-    deliveryLines(story, paint, width),
-    silenceLines(story, width),
+    headLines(story, page),
+    plotLines(story, page),
+    courseLines(story, page),
+    deliveryLines(story, page),
+    silenceLines(story, page),
   ];
   return sections
     .filter((lines) => lines.length > 0)
     .flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]));
 }
 
-function headLines({ record, nowMs, stated }: AlertStory, paint: Paint, width: number): readonly string[] {
+function headLines({ record, nowMs, stated }: AlertStory, { paint, width, zone }: Page): readonly string[] {
   const { episode: row, rows, notifications } = record;
   const [first] = rows;
   const resolved = row.resolvedAt !== null;
   const color = resolved ? paint.green : severityPaint(paint, severityOf(row.severity));
-  const startedAt = first.startedAt ?? first.time;
-  const lastedS = ((row.resolvedAt?.getTime() ?? nowMs) - startedAt.getTime()) / 1000;
-  const peak = row.peakValue ?? row.peakSoFar;
+  const sinceAt = since(first);
+  const lastedS = ((row.resolvedAt?.getTime() ?? nowMs) - sinceAt.getTime()) / 1000;
+  const peakValue = row.peakValue ?? row.peakSoFar;
   const labels = notifications.at(-1)?.labels ?? {};
   const facts: readonly (readonly [string, string | null])[] = [
     ['id', row.alertId],
@@ -98,10 +108,22 @@ function headLines({ record, nowMs, stated }: AlertStory, paint: Paint, width: n
     ['type', row.type],
     ['tags', row.tags.length === 0 ? null : row.tags.join(', ')],
     ['value', row.value === null ? null : crossingText(row, stated)],
-    ['furthest', peak === null || isOfSilence(row.alertType) ? null : valueText(peak, row, stated)],
-    ['since', formatTime(startedAt)],
+    [
+      extremeOf({ ...row, peakValue }),
+      peakValue === null || isOfSilence(row.alertType)
+        ? null
+        : valueText(peakValue, row, stated, row.threshold),
+    ],
+    ['since', formatTime(sinceAt, zone)],
     [resolved ? 'lasted' : 'lasts', formatSeconds(Math.max(0, lastedS))],
-    ['resolved', resolved ? `${formatTime(row.resolvedAt)}, ${row.resolveReason ?? ''}` : null],
+    [
+      'resolved',
+      resolved
+        ? [formatTime(row.resolvedAt, zone), endingWords(row.resolveReason ?? '')]
+            .filter((part) => part !== '')
+            .join(', ')
+        : null,
+    ],
     ['not notified', notNotified(row)],
     ['runbook', notifications.findLast(({ runbook }) => runbook !== null)?.runbook ?? null],
     [
@@ -114,7 +136,7 @@ function headLines({ record, nowMs, stated }: AlertStory, paint: Paint, width: n
   ];
   const title = `${SIGNS[resolved ? 'resolved' : 'firing']} ${row.severity} ${row.alertType}`;
   return [
-    `${color(plainText(title))}  ${plainText(standing(row))}`,
+    `${color(plainText(title))}  ${plainText(standing(row, zone))}`,
     ...(row.message === null ? [] : wrapWords(plainText(row.message), width)),
     '',
     ...facts.flatMap(([name, value]) =>
@@ -124,14 +146,14 @@ function headLines({ record, nowMs, stated }: AlertStory, paint: Paint, width: n
 }
 
 function notNotified({ deferredBy, suppressed }: EpisodeRow): string | null {
-  if (deferredBy !== null) return `now: ${deferredBy}`;
-  return suppressed === null ? null : `when it fired: ${suppressed}`;
+  if (deferredBy !== null) return `now ${explainedSuppression(deferredBy)}`;
+  return suppressed === null ? null : `when it fired, ${explainedSuppression(suppressed)}`;
 }
 
 /** Kinds whose limit is a value of the metric itself. */
 const ON_THE_CURVE: ReadonlySet<string> = new Set(['threshold', 'mean', 'anomaly']);
 
-function plotLines({ curve, record: { rows }, steps }: AlertStory, width: number): readonly string[] {
+function plotLines({ curve, record: { rows }, steps }: AlertStory, { width, zone }: Page): readonly string[] {
   if (curve === undefined) return [];
   const { metric, from, to, values } = curve;
   const [first] = rows;
@@ -142,7 +164,7 @@ function plotLines({ curve, record: { rows }, steps }: AlertStory, width: number
     .map(({ at, event }) => ({ at: place(at), sign: SIGNS[event] }));
   const lines = curveLines(
     {
-      ...{ values, marks, from: formatTime(from), to: formatTime(to) },
+      ...{ values, marks, from: formatTime(from, zone), to: formatTime(to, zone) },
       limits: ON_THE_CURVE.has(metricAndKind(first).kind) ? limits : [],
     },
     width,
@@ -152,8 +174,7 @@ function plotLines({ curve, record: { rows }, steps }: AlertStory, width: number
 
 function courseLines(
   { steps, record: { rows }, stated }: AlertStory,
-  paint: Paint,
-  width: number,
+  { paint, width, zone }: Page,
 ): readonly string[] {
   const [first] = rows;
   return [
@@ -163,60 +184,53 @@ function courseLines(
       const details = [
         number,
         by === null ? '' : `by ${by}`,
-        until === null ? '' : `until ${formatTime(until)}`,
+        until === null ? '' : `until ${formatTime(until, zone)}`,
         comment === null ? '' : `"${comment}"`,
         message ?? '',
       ].filter((part) => part !== '');
       const named = severity === null || event === 'resolved' ? WORDS[event] : `${WORDS[event]}, ${severity}`;
-      const head = `${SIGNS[event]} ${formatTime(at)}  ${padCells(named, 20)}`;
+      const head = `${SIGNS[event]} ${formatTime(at, zone)}  ${padCells(named, 20)}`;
       return wrapWords(`${head}  ${plainText(details.join('  '))}`, width, ' '.repeat(24));
     }),
   ];
 }
 
-const whatFor = ({ event, origin, step }: DeliveryRow): string => {
-  if (origin === 'escalation' || step > 0) return `${event}, escalation after ${formatDuration(step * 1000)}`;
-  if (step < 0) return `${event} ${-step}`;
-  return origin === null ? event : `${event}, ${origin}`;
-};
-
-const becameOf = ({ outcome, heldUntil }: DeliveryRow): string =>
-  heldUntil === null ? (outcome ?? 'waits') : 'held until';
-
-const deliveryColumns = (routes: RouteOfDelivery): readonly Column<DeliveryRow>[] => [
+const deliveryColumns = (routes: RouteOfDelivery, zone: Zone): readonly Column<DeliveryRow>[] => [
   { title: 'sink', value: ({ sink }) => sink },
-  { title: 'what', value: whatFor },
-  { title: 'queued', value: ({ queuedAt }) => queuedAt, leaves: 1 },
-  { title: 'outcome', value: becameOf },
-  { title: 'at', value: ({ doneAt, heldUntil }) => heldUntil ?? doneAt },
-  { title: 'route', value: (delivery) => routes(delivery), leaves: 2 },
+  { title: 'what', value: deliveryWords },
+  { title: 'queued', value: ({ queuedAt }) => formatTime(queuedAt, zone), leaves: 1 },
+  { title: 'outcome', value: outcomeWords },
+  { title: 'at', value: ({ doneAt, heldUntil }) => formatTime(heldUntil ?? doneAt, zone) },
+  { title: 'route', value: (delivery) => routeWords(routes(delivery) ?? ''), leaves: 2 },
 ];
 
 function deliveryLines(
   { record: { deliveries, episode }, routes, sinks }: AlertStory,
-  paint: Paint,
-  width: number,
+  { paint, width, zone }: Page,
 ): readonly string[] {
-  if (deliveries.length === 0) return [paint.bold('notifications'), noneBecause(episode.backfilled)];
+  if (deliveries.length === 0) return [paint.bold('notifications'), noneBecause(episode)];
   const failing = sinks.filter(({ failingSince }) => failingSince !== null);
   return [
     paint.bold('notifications'),
-    ...tableLines(deliveryColumns(routes), deliveries, paint, width),
+    ...tableLines(deliveryColumns(routes, zone), deliveries, paint, width),
     ...failing.flatMap(({ name, failingSince, lastError }) => {
-      const text = `${name} fails since ${formatTime(failingSince)}: ${lastError ?? ''}`;
+      const text = `${name} fails since ${formatTime(failingSince, zone)}: ${lastError ?? ''}`;
       return wrapWords(plainText(text), width, '  ').map(paint.red);
     }),
   ];
 }
 
-const noneBecause = (backfilled: boolean): string =>
-  backfilled ? 'none: it was over before its readings arrived' : 'none, or they are kept no longer';
+function noneBecause(row: EpisodeRow): string {
+  if (row.backfilled) return 'none: it was over before its readings arrived';
+  const why = notNotified(row);
+  return why === null ? 'none, or they are kept no longer' : `none: ${why}`;
+}
 
-const silenceLines = ({ silences }: AlertStory, width: number): readonly string[] =>
+const silenceLines = ({ silences }: AlertStory, { width, zone }: Page): readonly string[] =>
   silences.flatMap(({ id, by, endsAt, comment, matchers }) => {
     const about = Object.entries(matchers).map(([label, pattern]) => `${label}=${pattern}`);
     const why = comment === '' ? '' : `: "${comment}"`;
-    const text = `silence ${id} by ${by} until ${formatTime(endsAt)} (${about.join(', ')})${why}`;
+    const text = `silence ${id} by ${by} until ${formatTime(endsAt, zone)} (${about.join(', ')})${why}`;
     return wrapWords(plainText(text), width, '  ');
   });
 

@@ -63,6 +63,8 @@ function forget(set: Set<Key>, keep: number): void {
   }
 }
 
+const SUPPRESSIONS = ['silence', 'maintenance', 'inhibition'] as const;
+
 const isSeverity = (text: string): text is Severity => (SEVERITIES as readonly string[]).includes(text);
 
 function fired(row: AlertListRow, event: 'firing' | 'escalated'): WatchedAlert {
@@ -80,6 +82,7 @@ function fired(row: AlertListRow, event: 'firing' | 'escalated'): WatchedAlert {
     eventTimeMs: row.time.getTime(),
     durationS: null,
     peakValue: null,
+    suppressed: SUPPRESSIONS.find((each) => each === row.suppressed) ?? null,
   };
 }
 

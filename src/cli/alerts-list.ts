@@ -14,12 +14,13 @@ import type { Db } from '../queries/db.ts';
 import { presentKeys } from '../queries/names.ts';
 import { type Cli, type ExitCode, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
-import { formatShortTime } from './format.ts';
+import { formatShortTime, formatTime } from './format.ts';
 import { crossingText, shortId, shortStanding, standing, statedUnits } from './episode-text.ts';
 import { type ReadOptions, rangeOf, withReadOptions } from './read-command.ts';
 import { jsonLine, limited, printRows } from './rows.ts';
 import type { Column } from './table.ts';
 import { watchList } from './watch-list.ts';
+import { type Zone, zoneOf, zoneOption } from './zone.ts';
 
 interface Options extends ReadOptions {
   readonly open?: boolean;
@@ -29,11 +30,17 @@ interface Options extends ReadOptions {
   readonly alertType?: string;
   readonly unacknowledged?: boolean;
   readonly watch?: boolean;
+  readonly timezone?: Zone;
 }
 
-const columnsOf = (stated: StatedUnit): readonly Column<EpisodeRow>[] => [
+const columnsOf = (stated: StatedUnit, zone: Zone): readonly Column<EpisodeRow>[] => [
   { title: 'id', value: ({ alertId }) => shortId(alertId) },
-  { title: 'time', value: ({ time }) => time, narrow: (_, { time }) => formatShortTime(time, Date.now()) },
+  {
+    title: 'time',
+    value: ({ time }) => time,
+    format: (_, { time }) => formatTime(time, zone),
+    narrow: (_, { time }) => formatShortTime(time, Date.now(), zone),
+  },
   { title: 'sensor', value: ({ sensor }) => sensor },
   { title: 'location', value: ({ location }) => location, leaves: 2 },
   { title: 'alert_type', value: ({ alertType }) => alertType },
@@ -44,8 +51,17 @@ const columnsOf = (stated: StatedUnit): readonly Column<EpisodeRow>[] => [
     format: (_, row) => crossingText(row, stated),
     leaves: 3,
   },
-  { title: 'state', value: standing, narrow: (_, row) => plainText(shortStanding(row)) },
-  { title: 'resolved_at', value: ({ resolvedAt }) => resolvedAt, leaves: 1 },
+  {
+    title: 'state',
+    value: (row) => standing(row, zone),
+    narrow: (_, row) => plainText(shortStanding(row)),
+  },
+  {
+    title: 'resolved_at',
+    value: ({ resolvedAt }) => resolvedAt,
+    format: (_, { resolvedAt }) => formatTime(resolvedAt, zone),
+    leaves: 1,
+  },
 ];
 
 /** A table shows the crossing in one cell; CSV gives each number its own. */
@@ -56,7 +72,7 @@ const CSV_COLUMNS: readonly Column<EpisodeRow>[] = [
   { title: 'alert_type', value: ({ alertType }) => alertType },
   { title: 'severity', value: ({ severity }) => severity },
   { title: 'value', value: ({ value }) => value },
-  { title: 'state', value: standing },
+  { title: 'state', value: (row) => standing(row) },
   { title: 'threshold', value: ({ threshold }) => threshold },
   { title: 'resolved_at', value: ({ resolvedAt }) => resolvedAt },
   { title: 'peak_value', value: ({ peakValue }) => peakValue },
@@ -111,6 +127,7 @@ export const alertsListCommand = (cli: Cli): Command =>
     .option('--type <type>', 'only of sensors of this type')
     .option('--alert-type <type>', 'only of this alert type, such as temperature_high')
     .option('--unacknowledged', 'only those that are not acknowledged')
+    .addOption(zoneOption())
     .option('--watch', 'show the list as it changes, until Ctrl-C; in a pipe a JSON line for each change')
     .action(cli.action((options: Options): Promise<ExitCode> => list(cli, options)));
 
@@ -118,6 +135,7 @@ async function list(cli: Cli, options: Options): Promise<ExitCode> {
   const { watch = false, csv = false } = options;
   if (watch && csv) throw usage('--watch prints a table or JSON lines, and no CSV');
   const { config } = loadConfig({ file: options.config, env: cli.env });
+  const zone = zoneOf(config, options);
   // A watcher must not keep a database of its own open: the daemon could not start.
   const access = { readsOnly: true, mayStart: !watch };
   return withDatabase<ExitCode>(
@@ -130,7 +148,8 @@ async function list(cli: Cli, options: Options): Promise<ExitCode> {
       if (watch) {
         await watchList(cli, {
           read: () => read(options.limit.rows),
-          columns: async () => columnsOf(await statedUnits(db)),
+          columns: async () => columnsOf(await statedUnits(db), zone),
+          zone,
           json: options.json,
           key: ({ alertId, sensorId, alertType, at }) => alertId ?? `${sensorId} ${alertType} ${at}`,
           mark: stateOf,
@@ -140,7 +159,7 @@ async function list(cli: Cli, options: Options): Promise<ExitCode> {
       }
       const rows = await limited(cli, options, read, 'alerts');
       if (options.json === true) printRows(cli, [], rows.map(episodeFields), options);
-      else printRows(cli, csv ? CSV_COLUMNS : columnsOf(await statedUnits(db)), rows, options);
+      else printRows(cli, csv ? CSV_COLUMNS : columnsOf(await statedUnits(db), zone), rows, options);
       return 0;
     },
     access,

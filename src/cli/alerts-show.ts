@@ -20,13 +20,16 @@ import { isAlertId, unknownAlert, wholeAlertId } from './alert-id-argument.ts';
 import { type AlertStory, type Curve, storyDocument, storyLines } from './alert-story.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
+import { configInForce } from './demo-story.ts';
 import { statedUnits } from './episode-text.ts';
 import { routesOfDeliveries } from './routes-of-deliveries.ts';
 import { createPaint, terminalWidth, wantsColor } from './terminal.ts';
+import { type Zone, zoneOf, zoneOption } from './zone.ts';
 
 interface Options {
   readonly config?: string;
   readonly json?: boolean;
+  readonly timezone?: Zone;
 }
 
 /** `fieldwatch alerts show`. */
@@ -38,6 +41,7 @@ export const alertsShowCommand = (cli: Cli): Command =>
   )
     .argument('<alert>', 'the alert_id or its first digits, or the key of the sensor')
     .argument('[alert_type]', 'the type of the alert, after the key of a sensor: the newest one')
+    .addOption(zoneOption())
     .option(...configOption)
     .option(...jsonOption)
     .action(
@@ -60,7 +64,8 @@ async function show(
       `"${alert}" is no alert_id; expected one or its first digits, or a sensor's key and an alert type`,
       '`fieldwatch alerts list` shows both',
     );
-  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const config = configInForce(loadConfig({ file: options.config, env: cli.env }).config);
+  const zone = zoneOf(config, options);
   const width = Math.min(terminalWidth(cli), WIDEST);
   return withDatabase<ExitCode>(
     cli,
@@ -68,7 +73,7 @@ async function show(
     async (db) => {
       const story = await readStory(db, config, await alertNamed(db, alert, alertType), 2 * width);
       if (options.json === true) print(cli, JSON.stringify(storyDocument(story)));
-      else for (const line of storyLines(story, createPaint(wantsColor(cli)), width)) print(cli, line);
+      else for (const line of storyLines(story, createPaint(wantsColor(cli)), width, zone)) print(cli, line);
       return 0;
     },
     { readsOnly: true },
@@ -113,7 +118,7 @@ async function curveAround(
   const range = { fromMs: around.from.getTime(), toMs: around.to.getTime(), points };
   const retention = metricRetention(planOf(config.policies));
   const chosen = await chooseSeries(db, row.sensorId, [around.metric], { range, retention, nowMs });
-  // Of what a bucket joins, the furthest on the side of the limit.
+  // Of what a bucket joins, the extreme on the side of the limit.
   const of = row.alertType.endsWith('_low') ? 'min' : row.alertType.endsWith('_high') ? 'max' : 'mean';
   for await (const columns of chosen.columns) return { ...around, values: spread(columns, of, range) };
   return undefined;

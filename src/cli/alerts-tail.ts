@@ -16,6 +16,7 @@ import { withDatabase } from './database.ts';
 import { followFile } from './follow-file.ts';
 import { jsonLine } from './rows.ts';
 import { createPaint, wantsColor } from './terminal.ts';
+import { type Zone, zoneOf, zoneOption } from './zone.ts';
 
 interface TailOptions extends Selection {
   readonly config?: string;
@@ -24,6 +25,11 @@ interface TailOptions extends Selection {
   readonly lines: number;
   readonly file?: string | true;
   readonly since?: Moment;
+  readonly timezone?: Zone;
+}
+
+interface Tail extends TailOptions {
+  readonly zone: Zone;
 }
 
 const POLL_MS = 1_000;
@@ -49,6 +55,7 @@ export const alertsTailCommand = (cli: Cli): Command =>
       'timestamp or duration, e.g. 2026-01-01 or 30d, of the first line (default: 24h)',
       momentArgument,
     )
+    .addOption(zoneOption())
     .option(...configOption)
     .option(...jsonOption)
     .action(
@@ -56,16 +63,17 @@ export const alertsTailCommand = (cli: Cli): Command =>
         const { config } = loadConfig({ file: options.config, env: cli.env });
         const stop = new AbortController();
         if (options.follow === true) void cli.interrupted.then(() => stop.abort());
-        if (options.file !== undefined) await tailFile(cli, logPath(config, options), options, stop.signal);
-        else await tailDatabase(cli, config, options, stop.signal);
+        const tail: Tail = { ...options, zone: zoneOf(config, options) };
+        if (options.file !== undefined) await tailFile(cli, logPath(config, options), tail, stop.signal);
+        else await tailDatabase(cli, config, tail, stop.signal);
         return 0;
       }),
     );
 
 const asJson = (cli: Cli, { json }: TailOptions): boolean => json ?? cli.stdout.isTTY !== true;
 
-const lineOf = (cli: Cli, event: AlertEvent): string =>
-  formatAlertLine(event, createPaint(wantsColor(cli)), { time: true });
+const lineOf = (cli: Cli, event: AlertEvent, zone: Zone): string =>
+  formatAlertLine(event, createPaint(wantsColor(cli)), { zone });
 
 function logPath(config: Config, options: TailOptions): string {
   if (options.location !== undefined) throw usage('--location: the alert log does not name locations');
@@ -74,20 +82,21 @@ function logPath(config: Config, options: TailOptions): string {
   return path;
 }
 
-async function tailFile(cli: Cli, path: string, options: TailOptions, signal: AbortSignal): Promise<void> {
+async function tailFile(cli: Cli, path: string, options: Tail, signal: AbortSignal): Promise<void> {
   const since = options.since?.(Date.now()).getTime() ?? -Infinity;
   const lines = followFile(path, { lines: options.lines, follow: options.follow === true, signal });
   for await (const line of lines) {
     const event = alertOfLogLine(line);
     if (event === undefined || event.eventTimeMs < since) continue;
     if (options.sensor !== undefined && event.sensorKey !== options.sensor) continue;
-    print(cli, asJson(cli, options) ? line : lineOf(cli, event));
+    print(cli, asJson(cli, options) ? line : lineOf(cli, event, options.zone));
   }
 }
 
-async function tailDatabase(cli: Cli, config: Config, options: TailOptions, signal: AbortSignal) {
+async function tailDatabase(cli: Cli, config: Config, options: Tail, signal: AbortSignal) {
   const follow = options.follow === true;
-  const show = (event: WatchedAlert) => print(cli, asJson(cli, options) ? asLine(event) : lineOf(cli, event));
+  const show = (event: WatchedAlert) =>
+    print(cli, asJson(cli, options) ? asLine(event) : lineOf(cli, event, options.zone));
   // A follower must not keep a database of its own open: the daemon could not start.
   await withDatabase(
     cli,

@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema/index.ts';
 import { notifySchema } from '../config/schema/notify.ts';
 import { probePort } from '../embedded/port-in-use.ts';
+import { isDemoFolder, runningFolder } from './demo-folder.ts';
 
 const SECOND_MS = 1000;
 
@@ -17,9 +18,9 @@ const RULES: Config['alerts']['overrides'] = [
   },
 ];
 const NAMES: Config['sensors']['declare'] = {
-  'freezer-01': { name: 'Freezer, door left open', type: 'freezer', location: 'kitchen', tags: ['cold'] },
-  'cellar-01': { name: 'Cellar, loose battery', type: 'room', location: 'cellar', tags: [] },
-  'warehouse-drift': { name: 'Warehouse, ageing sensor', type: 'room', location: 'warehouse', tags: [] },
+  'freezer-01': { name: 'Freezer 1', type: 'freezer', location: 'kitchen', tags: ['cold'] },
+  'cellar-01': { name: 'Cellar', type: 'room', location: 'cellar', tags: [] },
+  'warehouse-01': { name: 'Warehouse 1', type: 'room', location: 'warehouse', tags: [] },
 };
 
 /** With what the sensors of the story need. */
@@ -48,6 +49,16 @@ export const withSink = (config: Config): Config =>
         ...config,
         notify: notifySchema.parse(NOTIFY),
       };
+
+/**
+ * As the daemon has it that runs here: while it is the demo, or where its data are asked for, with the sinks and sensors that the demo
+ * adds.
+ */
+export function configInForce(config: Config, folderOf = runningFolder): Config {
+  const { database, embedded } = config;
+  const isDemo = database.url === undefined && isDemoFolder(folderOf(embedded.data_dir));
+  return isDemo ? withSink(withStory(config)) : config;
+}
 
 /** With any other port for the page where another program has the configured one. */
 export async function withFreePort(config: Config): Promise<Config> {

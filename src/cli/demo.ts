@@ -3,7 +3,9 @@ import { createSystemClock } from '../adapters/system/clock.ts';
 import { App } from '../app.ts';
 import type { Config } from '../config/schema/index.ts';
 import { counted } from '../core/counted.ts';
+import { messageOf } from '../core/errors.ts';
 import { passwordFile } from '../embedded/password.ts';
+import { coalesce } from '../lib/serial-queue.ts';
 import type { Logger } from '../ports/metrics.ts';
 import { type Simulator, startSimulator } from '../simulator/publisher.ts';
 import { hasStory } from '../simulator/story.ts';
@@ -15,6 +17,7 @@ import { withDemoToken } from './demo-token.ts';
 import { type DemoView, createDemoView } from './demo-view.ts';
 import { type Invocation, withInvocation } from './invocation.ts';
 import { assembly, loadDaemonConfig } from './run.ts';
+import { hasLostTerminal } from './terminal.ts';
 
 interface DemoOptions {
   readonly config?: string;
@@ -41,9 +44,15 @@ export const demoCommand: CliCommand = (cli) =>
 async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   const { config: given, shown } = loadDaemonConfig(cli, options.config);
   const story = hasStory(options.sensors);
-  const own = withSink(withDemoToken(inOwnFolder(given)));
-  const config = await withFreePort(story ? withStory(own) : own);
+  const prepared = (loaded: Config): Config => {
+    const own = withSink(withDemoToken(inOwnFolder(loaded)));
+    return story ? withStory(own) : own;
+  };
+  const config = await withFreePort(prepared(given));
   const interrupted = cli.interrupted;
+  // Until it runs there is nothing to reload; by default Node ends the process.
+  let hangup = () => {};
+  cli.onHangup(() => hangup());
   const view = viewOn(cli);
   view.note('starting the embedded TimescaleDB and broker …');
   // Warnings and errors only: the view shows the rest.
@@ -70,7 +79,16 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
       createSystemClock(),
     );
     const stopProgress = showProgress(view, app);
-    await Promise.race([interrupted, ended(options.seconds)]);
+    const abandoned = new Promise<void>((resolve) => {
+      hangup = () => {
+        if (!hasLostTerminal(cli)) return reload();
+        // What is written from now on would end the process at once.
+        view.close();
+        resolve();
+      };
+    });
+    const reload = coalesce(() => reloadDemo(cli, options.config, app, { view, config, prepared }));
+    await Promise.race([interrupted, abandoned, ended(options.seconds)]);
     stopProgress();
     view.settle();
     view.note('stopping …');
@@ -80,6 +98,34 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
     view.close();
   }
   return 0;
+}
+
+interface ReloadDeps {
+  readonly view: DemoView;
+  readonly config: Config;
+  readonly prepared: (loaded: Config) => Config;
+}
+
+/** SIGHUP does what it does to the daemon. A file with a fault is refused whole. */
+async function reloadDemo(
+  cli: Cli,
+  file: string | undefined,
+  app: App,
+  { view, config, prepared }: ReloadDeps,
+): Promise<void> {
+  try {
+    const { config: loaded, shown } = loadDaemonConfig(cli, file);
+    const next = prepared(loaded);
+    // A port that was taken instead of a busy one is no change.
+    const { applied, needsRestart } = await app.reload(
+      { ...next, http: { ...next.http, port: config.http.port } },
+      shown,
+    );
+    const restart = needsRestart.length === 0 ? '' : `; after a restart: ${needsRestart.join(', ')}`;
+    view.note(`configuration reloaded: ${applied.length === 0 ? 'unchanged' : applied.join(', ')}${restart}`);
+  } catch (error) {
+    view.note(`reload refused, the configuration in force stays: ${messageOf(error)}`);
+  }
 }
 
 function inOwnFolder(config: Config): Config {
@@ -125,7 +171,13 @@ function invite(view: DemoView, config: Config, app: App, invocation: Invocation
   }
   view.note(
     withInvocation(
-      'in another terminal: `fieldwatch readings latest`, `fieldwatch alerts tail -f`. Ctrl-C ends it.',
+      'in another terminal: `fieldwatch readings latest`, `fieldwatch alerts tail -f`, `fieldwatch alerts list`',
+      invocation,
+    ),
+  );
+  view.note(
+    withInvocation(
+      '  what a person would be sent: `fieldwatch notify preview`; who is sent what: `fieldwatch notify list`. Ctrl-C ends it.',
       invocation,
     ),
   );

@@ -8,17 +8,19 @@ import { bodyOf, titleOf } from '../core/notify/messages.ts';
 import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../core/notify/text/languages.ts';
 import { localTime } from '../core/notify/text/moment.ts';
 import { sampleNotifications } from '../core/notify/text/samples.ts';
-import type { TextContext } from '../core/notify/text/sentence.ts';
+import { type TextContext, clockOf } from '../core/notify/text/sentence.ts';
 import { plainText } from '../core/printable.ts';
 import type { Db } from '../queries/db.ts';
 import { metricUnits } from '../queries/metrics.ts';
-import { lastEpisodes, pastNotifications } from '../queries/past-notifications.ts';
+import { lastEpisodes, pastNotifications, unsentOf } from '../queries/past-notifications.ts';
 import type { SinkConfig } from '../sinks/index.ts';
 import { textsOf } from '../sinks/fields.ts';
+import { explainedSuppression } from './alert-words.ts';
 import { isAlertId, unknownAlert, wholeAlertId } from './alert-id-argument.ts';
 import { numeric } from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
+import { configInForce } from './demo-story.ts';
 import { sinkCalled } from './notify-sink.ts';
 import { jsonLine } from './rows.ts';
 
@@ -53,18 +55,20 @@ interface Wanted {
   readonly sink: SinkConfig | undefined;
   readonly language: LanguageName;
   readonly timezone: string;
+  readonly namesZone: boolean | undefined;
 }
 
 async function preview(cli: Cli, name: string | undefined, options: Options): Promise<ExitCode> {
   if (options.alert !== undefined && !isAlertId(options.alert))
     throw usage('--alert: expected an alert_id or its first digits');
-  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const config = configInForce(loadConfig({ file: options.config, env: cli.env }).config);
   const sink = name === undefined ? undefined : sinkCalled(config, name);
   const defaults = textDefaults(config);
   const wanted: Wanted = {
     sink,
     language: options.language ?? sink?.language ?? defaults.language,
     timezone: sink?.timezone ?? defaults.timezone,
+    namesZone: sink?.timezone === undefined && defaults.namesZone,
   };
   const shown = options.samples === true ? [] : await fromDatabase(cli, config, wanted, options);
   if (shown.length > 0) shown.forEach((each) => show(cli, each, options));
@@ -78,12 +82,13 @@ async function preview(cli: Cli, name: string | undefined, options: Options): Pr
 }
 
 const contextOf = (
-  { language, timezone }: Wanted,
+  { language, timezone, namesZone }: Wanted,
   nowMs: number,
   units?: ReadonlyMap<string, string>,
 ): TextContext => ({
   language: LANGUAGES[language],
   timezone,
+  namesZone,
   nowMs,
   unitOf: (metric) => units?.get(metric),
 });
@@ -101,10 +106,12 @@ async function fromDatabase(
     for (const alertId of chosen) {
       const all = await pastNotifications(db, alertId);
       if (all.length === 0 && alert !== undefined) throw unknownAlert(alert);
+      const unsent = unsentOf(all);
       for (const each of all) {
         // As if it had been sent at the moment that it is about.
         const recent = await recentOf(db, each, each.eventTimeMs);
-        shown.push(textOf({ ...each, recent }, wanted, contextOf(wanted, each.eventTimeMs, units)));
+        const text = textOf({ ...each, recent }, wanted, contextOf(wanted, each.eventTimeMs, units));
+        shown.push({ ...text, suppressed: unsent(each) });
       }
     }
     return shown;
@@ -117,6 +124,8 @@ interface Shown {
   readonly seq: number;
   readonly event: string;
   readonly at: Date;
+  /** Why it was not sent; null: it was. */
+  readonly suppressed: string | null;
   readonly title: string;
   readonly body: string;
   readonly heading: string;
@@ -126,10 +135,9 @@ function textOf(notification: OutgoingNotification, { sink }: Wanted, context: T
   const delivery = { notifications: [notification], total: 1 };
   const texts = sink !== undefined && 'title' in sink ? textsOf(sink) : {};
   const { alertId, seq, event, eventTimeMs } = notification;
-  const { timezone, language } = context;
-  const time = localTime(eventTimeMs, Date.now(), { timezone, locale: language.locale });
+  const time = localTime(eventTimeMs, Date.now(), clockOf(context), { seconds: true });
   return {
-    ...{ alertId, seq, event, at: new Date(eventTimeMs) },
+    ...{ alertId, seq, event, at: new Date(eventTimeMs), suppressed: null },
     title: titleOf(delivery, texts, context),
     body: bodyOf(delivery, texts, context),
     heading: `${time} ${event}${sink === undefined ? '' : ` -> ${sink.name} (${sink.kind})`}`,
@@ -137,6 +145,12 @@ function textOf(notification: OutgoingNotification, { sink }: Wanted, context: T
 }
 
 function show(cli: Cli, { heading, ...shown }: Shown, { json }: Options): void {
+  const { suppressed } = shown;
+  const note = suppressed === null ? '' : `, not sent: ${explainedSuppression(suppressed)}`;
   if (json === true) print(cli, jsonLine(shown));
-  else print(cli, `--- ${heading}\n${[shown.title, ...shown.body.split('\n')].map(plainText).join('\n')}\n`);
+  else
+    print(
+      cli,
+      `--- ${heading}${note}\n${[shown.title, ...shown.body.split('\n')].map(plainText).join('\n')}\n`,
+    );
 }

@@ -11,6 +11,7 @@ import { sensorFacts } from '../queries/sensors.ts';
 import { type Moment, momentOption, repeated } from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
+import { configInForce } from './demo-story.ts';
 import { printRows } from './rows.ts';
 import type { Column } from './table.ts';
 
@@ -78,7 +79,7 @@ export const notifyRoutesCommand = (cli: Cli): Command =>
   );
 
 async function test(cli: Cli, options: Options): Promise<ExitCode> {
-  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const config = configInForce(loadConfig({ file: options.config, env: cli.env }).config);
   const atMs = options.at(Date.now()).getTime();
   const facts = { name: null, ...(await describe(cli, config, options)) };
   const explanation = explainRoutes(

@@ -16,6 +16,7 @@ import {
   subcommand,
 } from './command.ts';
 import { withDatabase } from './database.ts';
+import { configInForce } from './demo-story.ts';
 import { notifyPreviewCommand } from './notify-preview.ts';
 import { notifyRoutesCommand } from './notify-routes.ts';
 import { sinkCalled } from './notify-sink.ts';
@@ -75,13 +76,13 @@ export const notifyCommand: CliCommand = (cli) =>
     .addCommand(notifyRoutesCommand(cli));
 
 async function list(cli: Cli, options: CommonOptions): Promise<ExitCode> {
-  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const config = configInForce(loadConfig({ file: options.config, env: cli.env }).config);
   const known = await withDatabase(cli, config, notifySinks);
   printRows(cli, COLUMNS, merged(config, known), options);
   return 0;
 }
 
-/** The sinks of the configuration in its order, those never served too; then others that something waits for. */
+/** The sinks of the configuration in its order, those never served too; then others that are served, or that something waits for. */
 function merged({ notify }: Config, known: readonly SinkStatus[]): readonly SinkStatus[] {
   const byName = new Map(known.map((status) => [status.name, status]));
   const configured = notify.sinks.map(({ name, kind }) => ({
@@ -89,7 +90,9 @@ function merged({ notify }: Config, known: readonly SinkStatus[]): readonly Sink
     kind,
   }));
   const others = known.filter(
-    (status) => status.queued > 0 && !notify.sinks.some(({ name }) => name === status.name),
+    (status) =>
+      (status.queued > 0 || status.servedBy !== null) &&
+      !notify.sinks.some(({ name }) => name === status.name),
   );
   return [...configured, ...others];
 }
@@ -100,7 +103,7 @@ const NEVER: Omit<SinkStatus, 'name'> = {
 }; // prettier-ignore
 
 async function test(cli: Cli, name: string, options: TestOptions): Promise<ExitCode> {
-  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const config = configInForce(loadConfig({ file: options.config, env: cli.env }).config);
   const settings = sinkCalled(config, name);
   const clock = createSystemClock();
   const sink = loneSink(config, settings, clock);

@@ -1,7 +1,8 @@
 import { formatDuration } from '../core/duration.ts';
 import { SEVERITIES } from '../core/alert/model.ts';
 import { plainText } from '../core/printable.ts';
-import { MARKS } from './alert-line.ts';
+import { MARKS, lastedOf } from './alert-line.ts';
+import { suppressionWords } from './alert-words.ts';
 import { type Paint, padCells, severityPaint } from './terminal.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -28,8 +29,8 @@ export const terminalAlertLine =
     const color = isGood ? paint.green : severityPaint(paint, named);
     const facts = [
       textOf(fields.location),
-      event === 'resolved' ? lasted(fields.duration_s) : event === 'acknowledged' ? undefined : named,
-      textOf(fields.suppressed),
+      event === 'resolved' ? lasted(fields) : event === 'acknowledged' ? undefined : named,
+      typeof fields.suppressed === 'string' ? suppressionWords(fields.suppressed) : undefined,
       fields.persisted === false ? 'not stored yet' : undefined,
       event === 'silence_added' || event === 'silence_ended' ? undefined : alertId.slice(0, ID_DIGITS),
     ].filter((fact) => fact !== undefined);
@@ -49,8 +50,15 @@ function groupLine(fields: Fields, paint: Paint): string {
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? plainText(value) : undefined;
 
-const lasted = (seconds: unknown): string | undefined =>
-  typeof seconds === 'number' ? `after ${formatDuration(Math.round(seconds) * 1000)}` : undefined;
+function lasted({ alert_type: alertType, duration_s: durationS, threshold }: Fields): string | undefined {
+  if (typeof durationS !== 'number') return undefined;
+  const seconds = lastedOf({
+    alertType: String(alertType),
+    durationS,
+    threshold: typeof threshold === 'number' ? threshold : null,
+  });
+  return `after ${formatDuration(Math.round(seconds ?? durationS) * 1000)}`;
+}
 
 /** The clock of this machine, as the other lines of a terminal have it. */
 function timeOf({ time }: Fields, paint: Paint): string {

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import type { Severity } from '../core/alert/model.ts';
 import { escapeUnits } from '../core/printable.ts';
 import type { Cli } from './command.ts';
@@ -33,6 +34,17 @@ export const severityPaint = (paint: Paint, severity: Severity): ((text: string)
 /** Colour on a terminal, unless NO_COLOR declines it (https://no-color.org). */
 export const wantsColor = ({ stdout, env }: Pick<Cli, 'stdout' | 'env'>): boolean =>
   stdout.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
+
+/** Whether a program that writes to a terminal got SIGHUP because that was closed, and not to reload. */
+export function hasLostTerminal({ stdout }: Pick<Cli, 'stdout'>): boolean {
+  if (stdout.isTTY !== true) return false;
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return false;
+  } catch {
+    return true;
+  }
+}
 
 /** What this program writes itself: colours, clearing a line, and going back to its start for that. */
 const OWN = /\u001b\[(?:[0-9]{0,2}m|2?K)|\r(?=\u001b\[2?K)|^\r|[\n\t]/;

@@ -5,6 +5,7 @@ import type { Cli } from './command.ts';
 import { formatTime } from './format.ts';
 import { type Column, tableLines } from './table.ts';
 import { createPaint, cutCells, wantsColor } from './terminal.ts';
+import type { Zone } from './zone.ts';
 
 const POLL_MS = 1000;
 
@@ -13,6 +14,8 @@ export interface WatchedList<Row> {
   /** Read with each look: units may become known. */
   readonly columns: () => Promise<readonly Column<Row>[]>;
   readonly json: boolean | undefined;
+  /** Of the time above a list that is drawn. */
+  readonly zone: Zone;
   /** The same for a row whenever it is read. */
   readonly key: (row: Row) => string;
   /** Another one when it has changed. */
@@ -29,7 +32,7 @@ export async function watchList<Row>(cli: Cli, list: WatchedList<Row>): Promise<
   const stop = new AbortController();
   void cli.interrupted.then(() => stop.abort());
   const isDrawn = cli.stdout.isTTY === true && list.json !== true;
-  const show: Show<Row> = isDrawn ? drawer(cli) : changes(cli, list);
+  const show: Show<Row> = isDrawn ? drawer(cli, list.zone) : changes(cli, list);
   const outage = new Outage();
   while (!stop.signal.aborted) {
     try {
@@ -69,7 +72,7 @@ const CLEAR_REST = '\u001b[K';
 const FALLBACK = { columns: 80, rows: 24 } as const;
 
 /** Draws over what is there, so that nothing flickers, and never more than the terminal has lines. */
-function drawer<Row>(cli: Cli): Show<Row> {
+function drawer<Row>(cli: Cli, zone: Zone): Show<Row> {
   const { stdout } = cli;
   const paint = createPaint(wantsColor(cli));
   let last: readonly string[] = [];
@@ -85,7 +88,7 @@ function drawer<Row>(cli: Cli): Show<Row> {
     const room = Math.max(1, height - 3);
     const hidden = shown.length - room + 1;
     const body = shown.length <= room ? shown : [...shown.slice(0, room - 1), `… and ${hidden} more`];
-    const head = `${formatTime(new Date())}  ${trouble ?? 'Ctrl-C ends it'}`;
+    const head = `${formatTime(new Date(), zone)}  ${trouble ?? 'Ctrl-C ends it'}`;
     const lines = [trouble === undefined ? paint.dim(head) : paint.yellow(head), '', ...body];
     stdout.write(HOME);
     stdout.write(lines.map((line) => `${cutCells(line, width)}${CLEAR_REST}\n`).join(''));

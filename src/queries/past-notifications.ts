@@ -1,4 +1,4 @@
-import type { AlertChange, ResolveReason, Severity, Side } from '../core/alert/model.ts';
+import type { AlertChange, ResolveReason, Severity, Side, SuppressedBy } from '../core/alert/model.ts';
 import { isAlertChange, OF_NO_END } from '../core/alert/model.ts';
 import type { SensorFactsOf } from '../core/notify/delivery.ts';
 import type { Db } from './db.ts';
@@ -34,7 +34,7 @@ SELECT a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS "sensor
   a.alert_type AS "alertType", a.metric, a.kind, a.side, a.severity, a.message, a.value, a.threshold,
   extract(epoch FROM a.time)::float8 * 1000 AS "timeMs", extract(epoch FROM a.started_at)::float8 * 1000 AS "startedAtMs",
   extract(epoch FROM a.resolved_at)::float8 * 1000 AS "resolvedAtMs", a.resolved_value AS "resolvedValue",
-  a.resolve_reason AS reason, a.peak_value AS "peakValue"
+  a.resolve_reason AS reason, a.peak_value AS "peakValue", a.suppressed
 FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id WHERE a.alert_id = $1::uuid ORDER BY a.time LIMIT 100`;
 
 interface AnnouncedRow extends SensorFactsOf {
@@ -58,6 +58,7 @@ interface AlertRow extends SensorFactsOf {
   readonly resolvedValue: number | null;
   readonly reason: ResolveReason | null;
   readonly peakValue: number | null;
+  readonly suppressed: SuppressedBy | null;
 }
 
 /** What was announced of an episode, in order: as it is kept, otherwise by its rows. */
@@ -98,6 +99,19 @@ function ofRow(alertId: string, row: AlertRow, first: AlertRow, index: number): 
     ...{ severity: row.severity, message: row.message ?? '', value: row.value, threshold: row.threshold },
     ...{ eventTimeMs: row.timeMs, startedAtMs: first.startedAtMs ?? first.timeMs, firedAtMs: first.timeMs },
     ...OF_NO_END,
+    suppressed: row.suppressed,
     facts: { name, location },
+  };
+}
+
+/** Why one of an episode was not sent; an end goes to whoever had its firing, and to nobody if nobody had. */
+export function unsentOf(
+  all: readonly Pick<PastNotification, 'event' | 'suppressed'>[],
+): (each: Pick<PastNotification, 'event' | 'suppressed'>) => string | null {
+  const wasSent = all.some(({ event, suppressed = null }) => event !== 'resolved' && suppressed === null);
+  const first = all.find(({ suppressed = null }) => suppressed !== null)?.suppressed ?? null;
+  return ({ event, suppressed = null }) => {
+    if (event !== 'resolved') return suppressed;
+    return wasSent ? null : (suppressed ?? first);
   };
 }

@@ -50,7 +50,7 @@ export const STORY: readonly StorySensor[] = [
   },
   {
     location: 'warehouse',
-    device: 'warehouse-drift',
+    device: 'warehouse-01',
     measure: (seconds, random) => ({
       temperature: 17 + noise(random, 0.2),
       humidity: Math.min(DRIFT.most, DRIFT.base + (DRIFT.perMinute * seconds) / 60) + noise(random, 0.4),

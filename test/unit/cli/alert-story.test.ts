@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { type AlertStory, storyDocument, storyLines } from '../../../src/cli/alert-story.ts';
-import { crossingText, standing } from '../../../src/cli/episode-text.ts';
+import { routeWords } from '../../../src/cli/alert-words.ts';
+import { crossingText, shortStanding, standing } from '../../../src/cli/episode-text.ts';
+import { formatCrossing, formatShortTime, formatTime } from '../../../src/cli/format.ts';
 import { cells, createPaint } from '../../../src/cli/terminal.ts';
 import { courseOf } from '../../../src/queries/alert-course.ts';
 import {
@@ -64,8 +66,8 @@ test('the course has who acknowledged it, until when and why', () => {
 });
 
 describe('the story', () => {
-  const text = (change: Partial<AlertStory> = {}, width = 100) =>
-    storyLines(story(change), createPaint(false), width).join('\n');
+  const text = (change: Partial<AlertStory> = {}, width = 100, zone = 'UTC') =>
+    storyLines(story(change), createPaint(false), width, zone).join('\n');
 
   test('has course, curve with its limits, deliveries with route and step, and the silence', () => {
     expect(text().split('\n')).toEqual([
@@ -78,7 +80,7 @@ describe('the story', () => {
       'type          freezer',
       'tags          cold',
       'value         12.5 °C > 12 °C',
-      'furthest      13 °C',
+      'highest       13 °C',
       'since         2026-01-01 12:00:00Z',
       'lasts         20m',
       '',
@@ -103,10 +105,10 @@ describe('the story', () => {
       '◇ 2026-01-01 12:12:00Z  acknowledged          by ann  until 2026-01-01 12:42:00Z  "door was open"',
       '',
       'notifications',
-      'sink   what                          outcome     at                    route',
-      'phone  firing                        sent        2026-01-01 12:06:00Z  -',
-      'boss   firing, escalation after 15m  refused     2026-01-01 12:06:00Z  notify.routes[0]',
-      'phone  reminder 2                    held until  2026-01-01 12:50:00Z  -',
+      'sink   what                      outcome              at                    route',
+      'phone  firing                    sent                 2026-01-01 12:06:00Z  -',
+      'boss   not acknowledged for 15m  refused by the sink  2026-01-01 12:06:00Z  route 1',
+      'phone  reminder 2                held until           2026-01-01 12:50:00Z  -',
       '',
       'silence 3 by bob until 2026-01-01 12:59:00Z (sensor=freezer*): "defrosting"',
     ]);
@@ -120,10 +122,24 @@ describe('the story', () => {
   });
 
   test.each<[Partial<EpisodeRow>, string]>([
-    [{ deferredBy: 'silence', suppressed: 'maintenance' }, 'not notified  now: silence'],
-    [{ suppressed: 'maintenance' }, 'not notified  when it fired: maintenance'],
+    [{ deferredBy: 'silence', suppressed: 'maintenance' }, 'not notified  now silenced by an operator'],
+    [{ suppressed: 'maintenance' }, 'not notified  when it fired, in a maintenance window'],
+    [{ suppressed: 'inhibition' }, 'not notified  when it fired, inhibited: another open alert explains it'],
   ])('%j says why it is not notified, and when', (change, expected) => {
     expect(text({ record: { ...record, episode: row(change) } })).toContain(expected);
+  });
+
+  test('of what ended says why in words, of what was missed from the last sign of life on, each time in the zone', () => {
+    const ended = { resolvedAt: at(20), resolveReason: 'data_resumed', state: 'resolved', peakSoFar: null };
+    const missed = { alertType: 'offline', metric: '', kind: 'offline', value: 300, threshold: 300 } as const;
+    const only = row({ ...missed, ...ended });
+    const lines = text({ record: { ...record, rows: [only], episode: only } }, 100, 'Europe/Berlin').split(
+      '\n',
+    );
+    expect(lines).toContain('since         2026-01-01 12:55:00+01');
+    expect(lines).toContain('lasted        25m');
+    expect(lines).toContain('resolved      2026-01-01 13:20:00+01, it sends again');
+    expect(lines.join('\n')).not.toMatch(/\dZ/);
   });
 
   test('fits a terminal of 80 cells, also where names are long', () => {
@@ -186,9 +202,40 @@ test('a unit that the database states is used', () => {
 
 test('the state says until when it is acknowledged, and what defers it', () => {
   expect(standing(row({ ackedBy: 'ann', ackedUntil: at(42), deferredBy: 'silence' }))).toBe(
-    'firing, acked by ann until 2026-01-01 12:42:00Z, silence',
+    'firing, acked by ann until 2026-01-01 12:42:00Z, silenced',
   );
   expect(standing(row({ ackedBy: 'ann', ackedUntil: at(42), resolvedAt: at(20), state: 'resolved' }))).toBe(
     'resolved, acked by ann',
   );
 });
+
+test('what was not notified when it fired says so after its end, too', () => {
+  const ended = row({ suppressed: 'inhibition', resolvedAt: at(20), state: 'resolved' });
+  expect([standing(ended), shortStanding(ended)]).toEqual(['resolved, inhibited', 'resolved, inhibited']);
+  expect(standing(row({ suppressed: 'inhibition' }))).toBe('firing');
+});
+
+test('a crossing is on the side of the limit that it claims', () => {
+  expect(crossingText(row({ value: 8.0001 }), stated)).toBe('8.0001 °C > 8 °C');
+  expect(formatCrossing('temperature_high', 8.0001, 8)).toBe('8.0001 °C > 8 °C');
+  expect(formatCrossing('battery_low', 13.5, 15)).toBe('13.5 % < 15 %');
+});
+
+test('times of the operator are in one zone', () => {
+  const winter = at(5);
+  expect(formatTime(winter)).toBe('2026-01-01 12:05:00Z');
+  expect(formatTime(winter, 'Europe/Berlin')).toBe('2026-01-01 13:05:00+01');
+  expect(formatTime(winter, 'Asia/Kolkata')).toBe('2026-01-01 17:35:00+05:30');
+  expect(formatTime(winter, 'America/New_York')).toBe('2026-01-01 07:05:00-05');
+  expect(formatTime(winter, 'Etc/UTC')).toBe('2026-01-01 12:05:00Z');
+  expect(formatShortTime(winter, winter.getTime(), 'Europe/Berlin')).toBe('13:05:00+01');
+  expect(formatShortTime(winter, at(5 + 3 * 1440).getTime(), 'Europe/Berlin')).toBe('01-01 13:05+01');
+  const until = row({ ackedBy: 'ann', ackedUntil: at(42) });
+  expect(standing(until, 'Europe/Berlin')).toBe('firing, acked by ann until 2026-01-01 13:42:00+01');
+});
+
+test.each([
+  ['notify.routes[0]', 'route 1'],
+  ['notify.routes[1].routes[0]', 'route 2.1'],
+  ['sink phone', 'filters of the sink'],
+])('the place %s is, for people, %s', (place, expected) => expect(routeWords(place)).toBe(expected));

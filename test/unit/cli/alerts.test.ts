@@ -105,6 +105,7 @@ describe('a line of the alert log', () => {
       eventTimeMs: 60_000,
       durationS: 60,
       peakValue: 9,
+      suppressed: null,
     });
   });
 

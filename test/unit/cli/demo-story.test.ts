@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from '@jest/globals';
-import { withFreePort, withSink, withStory } from '../../../src/cli/demo-story.ts';
+import { configInForce, withFreePort, withSink, withStory } from '../../../src/cli/demo-story.ts';
+import { demoFolderFor } from '../../../src/cli/demo-folder.ts';
 import { loadConfig } from '../../../src/config/load.ts';
+import { unsentOf } from '../../../src/queries/past-notifications.ts';
 
 const given = (port: number) => loadConfig({ text: `http: { port: ${port} }`, file: 'demo', env: {} }).config;
 
@@ -25,6 +27,27 @@ test('the sensors of the story have their rules and names, and those of the conf
     expect.arrayContaining(['kitchen', 'cellar']),
   );
   expect(Object.keys(sensors.declare)).toContain('freezer-01');
+});
+
+test('while the demo runs, its sinks and sensors are those of the configuration; the sensors are called as an operator would', () => {
+  const sinks = (text: string, folderOf: (folder: string) => string) =>
+    configInForce(loadConfig({ text, file: 'demo', env: {} }).config, folderOf).notify.sinks.map(
+      ({ name }) => name,
+    );
+  expect(sinks('{}', demoFolderFor)).toEqual(['broker', 'on-call']);
+  expect(sinks('{}', (folder) => folder)).toEqual([]);
+  expect(sinks('database: { url: "postgres://u@db/d" }', demoFolderFor)).toEqual([]);
+  const { declare } = configInForce(given(0), demoFolderFor).sensors;
+  expect(Object.values(declare).map(({ name }) => name)).toEqual(['Freezer 1', 'Cellar', 'Warehouse 1']);
+});
+
+test('what was not sent says why: also an end, whose firing nobody had', () => {
+  const [firing, end] = [{ event: 'firing' }, { event: 'resolved' }] as const;
+  const inhibited = { ...firing, suppressed: 'inhibition' } as const;
+  const why = (...all: Parameters<typeof unsentOf>[0]) => all.map(unsentOf(all));
+  expect(why(firing, end)).toEqual([null, null]);
+  expect(why(inhibited, end)).toEqual(['inhibition', 'inhibition']);
+  expect(why(inhibited, firing, end)).toEqual(['inhibition', null, null]);
 });
 
 test('notifications go to the embedded broker, unless the configuration says where', () => {

@@ -48,7 +48,7 @@ describe('alert lines', () => {
     [
       'escalated',
       { event: 'escalated', severity: 'critical', value: 12.123456, threshold: 12 },
-      '▲ ESCALATED  coldroom-07  temperature_high  12.123 °C > 12 °C critical',
+      '▲ ESCALATED  coldroom-07  temperature_high  12.12 °C > 12 °C critical',
     ],
     [
       'rate',
@@ -63,7 +63,7 @@ describe('alert lines', () => {
     [
       'no data',
       { alertType: 'temperature_no_data', value: 900, threshold: 900 },
-      '● FIRING  coldroom-07  temperature_no_data no data for 900 s',
+      '● FIRING  coldroom-07  temperature_no_data silent for 15m',
     ],
     [
       'unknown metric',
@@ -76,11 +76,19 @@ describe('alert lines', () => {
 
   test('resolved says how long it took and how far it went', () => {
     expect(squeeze(formatAlertLine(resolved, plain))).toBe(
-      '✓ RESOLVED  coldroom-07  temperature_high  after 3m12s, peak 9.75 °C',
+      '✓ RESOLVED  coldroom-07  temperature_high  after 3m12s, highest 9.8 °C',
     );
     expect(squeeze(formatAlertLine({ ...resolved, peakValue: null }, plain))).toMatch(/after 3m12s$/);
-    const silence = { ...resolved, alertType: 'offline', peakValue: 20 };
-    expect(squeeze(formatAlertLine(silence, plain))).toMatch(/after 3m12s$/);
+    const low = { ...resolved, alertType: 'battery_low', threshold: 15, peakValue: 9.75 };
+    expect(squeeze(formatAlertLine(low, plain))).toMatch(/after 3m12s, lowest 10 %$/);
+    // It was silent for 20 s before that was noticed.
+    const silence = { ...resolved, alertType: 'offline', threshold: 20, peakValue: 20 };
+    expect(squeeze(formatAlertLine(silence, plain))).toMatch(/after 3m32s$/);
+  });
+
+  test('what is not notified says why', () => {
+    const line = formatAlertLine({ ...fired, suppressed: 'inhibition' }, plain);
+    expect(squeeze(line)).toBe('● FIRING  coldroom-07  temperature_high  9.4 °C > 8 °C (inhibited)');
   });
 
   test.each([
@@ -92,7 +100,7 @@ describe('alert lines', () => {
   });
 
   test('time first where asked for', () => {
-    expect(formatAlertLine(fired, plain, { time: true })).toMatch(/^2026-01-01 12:00:05Z ● FIRING/);
+    expect(formatAlertLine(fired, plain, { zone: 'UTC' })).toMatch(/^2026-01-01 12:00:05Z ● FIRING/);
   });
 
   test('columns line up whether or not there is colour', () => {

@@ -20,7 +20,7 @@ test.each([
   [{ event: 'escalated', severity: 'critical', msg: 'worse' }, '▲ ESCALATED   worse  (cellar, critical, 7b0e3c52)'],
   [{ event: 'resolved', duration_s: 192, msg: 'over' }, '✓ RESOLVED    over  (cellar, after 3m12s, 7b0e3c52)'],
   [{ event: 'acknowledged', msg: 'acknowledged by ann' }, '✓ ACKED       acknowledged by ann  (cellar, 7b0e3c52)'],
-  [{ suppressed: 'silence', location: undefined }, '● FIRING      Freezer 1: temperature 9.3 °C, above 8 °C  (warning, silence, 7b0e3c52)'],
+  [{ suppressed: 'silence', location: undefined }, '● FIRING      Freezer 1: temperature 9.3 °C, above 8 °C  (warning, silenced, 7b0e3c52)'],
   [{ persisted: false, msg: 'm' }, '● FIRING      m  (cellar, warning, not stored yet, 7b0e3c52)'],
   [{ event: 'silence_added', severity: 'info', msg: 'silence 3 by ann' }, '· SILENCE     silence 3 by ann  (cellar, info)'],
 ])('%j is one line', (change, expected) => {

@@ -24,7 +24,7 @@ test('the door of the freezer is left open and closed: it is too warm for longer
 test('one falls silent and comes back, one drifts out of its limits', () => {
   const spoke = measured('cellar-01', 300).map((reading) => reading !== undefined);
   expect([spoke.indexOf(false), spoke.lastIndexOf(false)]).toEqual([25, 239]);
-  const humidity = measured('warehouse-drift', 300).map((reading) => reading!.metrics.humidity);
+  const humidity = measured('warehouse-01', 300).map((reading) => reading!.metrics.humidity);
   expect(humidity[60]).toBeLessThan(60);
   expect(humidity[240]).toBeGreaterThan(65);
 });

@@ -1,0 +1,26 @@
+import { Option } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import { textDefaults } from '../app/wiring/texts.ts';
+import type { Config } from '../config/schema/index.ts';
+
+/** IANA name of the zone in which an operator reads times. JSON and CSV are in UTC. */
+export type Zone = string;
+
+function zoneArgument(name: string): Zone {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return name;
+  } catch {
+    throw new InvalidArgumentError('Expected an IANA name such as Europe/Berlin.');
+  }
+}
+
+export const zoneOption = (): Option =>
+  new Option(
+    '--timezone <zone>',
+    'of the times, an IANA name (default: notify.timezone, else that of the machine); JSON and CSV are in UTC',
+  ).argParser(zoneArgument);
+
+/** That of the texts of notifications: an operator has one clock. */
+export const zoneOf = (config: Config, { timezone }: { readonly timezone?: Zone | undefined }): Zone =>
+  timezone ?? textDefaults(config).timezone;
