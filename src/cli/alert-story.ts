@@ -31,6 +31,8 @@ export interface AlertStory {
   /** In effect now. */
   readonly silences: readonly ActiveSilence[];
   readonly stated: StatedUnit;
+  /** A stored message in the words of a notification. */
+  readonly worded: (message: string) => string;
   /** Undefined: it is about no metric, or no values are kept. */
   readonly curve: Curve | undefined;
   /** The sinks that its notifications went to. */
@@ -92,7 +94,10 @@ export function storyLines(story: AlertStory, paint: Paint, width: number, zone:
     .flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]));
 }
 
-function headLines({ record, nowMs, stated }: AlertStory, { paint, width, zone }: Page): readonly string[] {
+function headLines(
+  { record, nowMs, stated, worded }: AlertStory,
+  { paint, width, zone }: Page,
+): readonly string[] {
   const { episode: row, rows, notifications } = record;
   const [first] = rows;
   const resolved = row.resolvedAt !== null;
@@ -137,7 +142,7 @@ function headLines({ record, nowMs, stated }: AlertStory, { paint, width, zone }
   const title = `${SIGNS[resolved ? 'resolved' : 'firing']} ${row.severity} ${row.alertType}`;
   return [
     `${color(plainText(title))}  ${plainText(standing(row, zone))}`,
-    ...(row.message === null ? [] : wrapWords(plainText(row.message), width)),
+    ...(row.message === null ? [] : wrapWords(plainText(worded(row.message)), width)),
     '',
     ...facts.flatMap(([name, value]) =>
       value === null ? [] : wrapWords(`${padCells(name, 13)} ${plainText(value)}`, width, ' '.repeat(14)),
@@ -173,26 +178,38 @@ function plotLines({ curve, record: { rows }, steps }: AlertStory, { width, zone
 }
 
 function courseLines(
-  { steps, record: { rows }, stated }: AlertStory,
+  { steps, record: { rows }, stated, worded }: AlertStory,
   { paint, width, zone }: Page,
 ): readonly string[] {
   const [first] = rows;
+  const ofSilence = isOfSilence(first.alertType);
+  const number = (value: number | null) =>
+    value === null || ofSilence ? '' : valueText(value, first, stated, first.threshold);
+  const course = ofSilence ? steps.flatMap((step) => ofMissed(step, first)) : steps;
   return [
     paint.bold('course'),
-    ...steps.flatMap(({ at, event, severity, value, message, by, comment, until }) => {
-      const number = value === null || isOfSilence(first.alertType) ? '' : valueText(value, first, stated);
+    ...course.flatMap(({ at, event, severity, value, message, by, comment, until }) => {
       const details = [
-        number,
+        // The sentence has it.
+        message === null ? number(value) : '',
         by === null ? '' : `by ${by}`,
         until === null ? '' : `until ${formatTime(until, zone)}`,
         comment === null ? '' : `"${comment}"`,
-        message ?? '',
+        message === null ? '' : worded(message),
       ].filter((part) => part !== '');
-      const named = severity === null || event === 'resolved' ? WORDS[event] : `${WORDS[event]}, ${severity}`;
+      const word = ofSilence && event === 'started' ? 'last sign of life' : WORDS[event];
+      const named = severity === null || event === 'resolved' ? word : `${word}, ${severity}`;
       const head = `${SIGNS[event]} ${formatTime(at, zone)}  ${padCells(named, 20)}`;
       return wrapWords(`${head}  ${plainText(details.join('  '))}`, width, ' '.repeat(24));
     }),
   ];
+}
+
+/** The episode of what is missed begins when that is noticed; where the sensor said so itself, it has no beginning before that. */
+function ofMissed(step: EpisodeStep, first: EpisodeRow): readonly EpisodeStep[] {
+  if (step.event !== 'started') return [step];
+  const at = since(first);
+  return at < step.at ? [{ ...step, at }] : [];
 }
 
 const deliveryColumns = (routes: RouteOfDelivery, zone: Zone): readonly Column<DeliveryRow>[] => [

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
+import { LANGUAGES } from '../core/notify/text/languages.ts';
+import { sentenceOf } from '../core/notify/text/sentence.ts';
 import { metricRetention } from '../core/policy/metric-retention.ts';
 import { planOf } from '../core/policy/plan.ts';
 import type { SeriesColumns } from '../queries/series.ts';
@@ -15,6 +17,7 @@ import {
 } from '../queries/alert-episodes.ts';
 import type { Db } from '../queries/db.ts';
 import { presentKeys } from '../queries/names.ts';
+import { pastNotifications } from '../queries/past-notifications.ts';
 import { notifySinks } from '../queries/status.ts';
 import { isAlertId, unknownAlert, wholeAlertId } from './alert-id-argument.ts';
 import { type AlertStory, type Curve, storyDocument, storyLines } from './alert-story.ts';
@@ -92,17 +95,37 @@ async function readStory(db: Db, config: Config, alertId: string, points: number
   const record = await episodeRecord(db, alertId);
   if (record === undefined) throw unknownAlert(alertId);
   const nowMs = Date.now();
+  const stated = await statedUnits(db);
   const sinks = new Set(record.deliveries.map(({ sink }) => sink));
   return {
     nowMs,
     record,
     steps: courseOf(record),
     silences: await silencesOf(db, record),
-    stated: await statedUnits(db),
+    stated,
+    worded: await wordedMessages(db, alertId, stated),
     curve: await curveAround(db, config, record, { nowMs, points }),
     sinks: (await notifySinks(db)).filter(({ name }) => sinks.has(name)),
     routes: await routesOfDeliveries(db, config, record),
   };
+}
+
+/** The stored messages as the sentences of its notifications, each as of its time. */
+async function wordedMessages(
+  db: Db,
+  alertId: string,
+  stated: AlertStory['stated'],
+): Promise<AlertStory['worded']> {
+  const sentences = new Map(
+    (await pastNotifications(db, alertId)).map((each) => [
+      each.message,
+      sentenceOf(each, {
+        ...{ language: LANGUAGES.en, timezone: 'UTC', nowMs: each.eventTimeMs },
+        unitOf: stated,
+      }),
+    ]),
+  );
+  return (message) => sentences.get(message) ?? message;
 }
 
 /** The values of its metric from before the first breach until after the end, in `points` equal steps. */

@@ -12,7 +12,14 @@ import { type TextContext, clockOf } from '../core/notify/text/sentence.ts';
 import { plainText } from '../core/printable.ts';
 import type { Db } from '../queries/db.ts';
 import { metricUnits } from '../queries/metrics.ts';
-import { lastEpisodes, pastNotifications, unsentOf } from '../queries/past-notifications.ts';
+import {
+  type PastNotification,
+  escalated,
+  lastEpisodes,
+  pastEscalations,
+  pastNotifications,
+  unsentOf,
+} from '../queries/past-notifications.ts';
 import type { SinkConfig } from '../sinks/index.ts';
 import { textsOf } from '../sinks/fields.ts';
 import { explainedSuppression } from './alert-words.ts';
@@ -107,16 +114,41 @@ async function fromDatabase(
       const all = await pastNotifications(db, alertId);
       if (all.length === 0 && alert !== undefined) throw unknownAlert(alert);
       const unsent = unsentOf(all);
+      const ofAlert = [...(await escalationsOf(db, alertId, all, wanted, units))];
       for (const each of all) {
         // As if it had been sent at the moment that it is about.
         const recent = await recentOf(db, each, each.eventTimeMs);
         const text = textOf({ ...each, recent }, wanted, contextOf(wanted, each.eventTimeMs, units));
-        shown.push({ ...text, suppressed: unsent(each) });
+        ofAlert.push({ ...text, suppressed: unsent(each) });
       }
+      shown.push(...ofAlert.sort((a, b) => a.at.getTime() - b.at.getTime()));
     }
     return shown;
   };
   return withDatabase(cli, config, read, { readsOnly: true });
+}
+
+/** Where an alert was not acknowledged in time: what the next sink was sent, as it was sent. */
+async function escalationsOf(
+  db: Db,
+  alertId: string,
+  all: readonly PastNotification[],
+  wanted: Wanted,
+  units: ReadonlyMap<string, string>,
+): Promise<readonly Shown[]> {
+  const shown: Shown[] = [];
+  for (const escalation of await pastEscalations(db, alertId)) {
+    const { sink, sentAtMs } = escalation;
+    const sent = escalated(escalation, all);
+    if (sent === undefined || (wanted.sink !== undefined && wanted.sink.name !== sink)) continue;
+    const recent = await recentOf(db, sent, sentAtMs);
+    const text = textOf({ ...sent, recent }, wanted, contextOf(wanted, sentAtMs, units));
+    shown.push({
+      ...text,
+      heading: `${text.heading}${wanted.sink === undefined ? ` -> ${sink}` : ''}, escalation`,
+    });
+  }
+  return shown;
 }
 
 interface Shown {
@@ -131,13 +163,15 @@ interface Shown {
   readonly heading: string;
 }
 
+/** The heading has the moment of the sending. */
 function textOf(notification: OutgoingNotification, { sink }: Wanted, context: TextContext): Shown {
   const delivery = { notifications: [notification], total: 1 };
   const texts = sink !== undefined && 'title' in sink ? textsOf(sink) : {};
-  const { alertId, seq, event, eventTimeMs } = notification;
-  const time = localTime(eventTimeMs, Date.now(), clockOf(context), { seconds: true });
+  const { alertId, seq, event } = notification;
+  const { nowMs } = context;
+  const time = localTime(nowMs, Date.now(), clockOf(context), { seconds: true });
   return {
-    ...{ alertId, seq, event, at: new Date(eventTimeMs), suppressed: null },
+    ...{ alertId, seq, event, at: new Date(nowMs), suppressed: null },
     title: titleOf(delivery, texts, context),
     body: bodyOf(delivery, texts, context),
     heading: `${time} ${event}${sink === undefined ? '' : ` -> ${sink.name} (${sink.kind})`}`,

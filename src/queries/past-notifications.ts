@@ -1,6 +1,6 @@
 import type { AlertChange, ResolveReason, Severity, Side, SuppressedBy } from '../core/alert/model.ts';
 import { isAlertChange, OF_NO_END } from '../core/alert/model.ts';
-import type { SensorFactsOf } from '../core/notify/delivery.ts';
+import type { OutgoingNotification, SensorFactsOf } from '../core/notify/delivery.ts';
 import type { Db } from './db.ts';
 
 /** What was announced of an alert, with the facts about its sensor as they are now. */
@@ -36,6 +36,38 @@ SELECT a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS "sensor
   extract(epoch FROM a.resolved_at)::float8 * 1000 AS "resolvedAtMs", a.resolved_value AS "resolvedValue",
   a.resolve_reason AS reason, a.peak_value AS "peakValue", a.suppressed
 FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id WHERE a.alert_id = $1::uuid ORDER BY a.time LIMIT 100`;
+
+export const escalationsSql = `
+SELECT d.sink, d.step, d.seq, extract(epoch FROM d.done_at)::float8 * 1000 AS "sentAtMs",
+  ARRAY(SELECT e.sink FROM alert_deliveries e WHERE e.alert_id = d.alert_id AND e.sink <> d.sink AND e.outcome = 'sent'
+    AND e.done_at <= d.done_at GROUP BY e.sink ORDER BY min(e.id)) AS told
+FROM alert_deliveries d WHERE d.alert_id = $1::uuid AND d.step > 0 AND d.outcome = 'sent' ORDER BY d.id LIMIT 100`;
+
+/** A notification that was made since an episode was not acknowledged in time. */
+export interface PastEscalation {
+  readonly sink: string;
+  /** Seconds after the firing. */
+  readonly step: number;
+  readonly seq: number;
+  readonly sentAtMs: number;
+  readonly told: readonly string[];
+}
+
+/** The escalations of an episode that were sent. */
+export const pastEscalations = async (db: Db, alertId: string): Promise<readonly PastEscalation[]> =>
+  (await db.query<PastEscalation>(escalationsSql, [alertId])).rows;
+
+/** What was sent: the newest that was known of the episode by then, under the event that it was for. */
+export function escalated(
+  { step, seq, sentAtMs, told }: PastEscalation,
+  all: readonly PastNotification[],
+): (PastNotification & Pick<OutgoingNotification, 'origin' | 'escalatedAfterS' | 'told'>) | undefined {
+  const newest = all.findLast(
+    (each) => each.eventTimeMs <= sentAtMs && each.seq >= seq && each.event !== 'resolved',
+  );
+  if (newest === undefined) return undefined;
+  return { ...newest, seq, event: 'firing', origin: 'escalation', escalatedAfterS: step, told };
+}
 
 interface AnnouncedRow extends SensorFactsOf {
   readonly payload: AlertChange;

@@ -488,11 +488,12 @@ describe('alerts', () => {
   test('tail on a terminal is for people', async () => {
     const { out } = await runCli(alertsCommand, ['tail', '--sensor', 'coldroom-01'], { env, isTTY: true });
     expect(out).toContain('\u001b[');
-    const plain = await runCli(alertsCommand, ['tail'], { env: { ...env, NO_COLOR: '1' }, isTTY: true });
+    const given = ['tail', '--timezone', 'Asia/Kolkata'];
+    const plain = await runCli(alertsCommand, given, { env: { ...env, NO_COLOR: '1' }, isTTY: true });
     expect(plain.out).toMatch(
-      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ ● FIRING +coldroom-01 +temperature_high +9\.4 °C > 8 °C$/m,
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+05:30 ● FIRING +coldroom-01 +temperature_high +9\.4 °C > 8 °C$/m,
     );
-    expect(plain.out).toMatch(/✓ RESOLVED +coldroom-01 +temperature_high +after 6m, peak 9\.9 °C$/m);
+    expect(plain.out).toMatch(/✓ RESOLVED +coldroom-01 +temperature_high +after 6m, highest 9\.9 °C$/m);
   });
 });
 

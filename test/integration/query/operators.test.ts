@@ -226,7 +226,7 @@ describe('an episode that escalated, was acknowledged and is silenced', () => {
     for (const name of [['5f7c1'], ['s1', 'temperature_high']]) {
       const { out } = await alerts('show', ...name);
       expect(out).toContain('acknowledged          by bob  until 2036-01-01 00:00:00Z  "on my way"');
-      expect(out).toMatch(/boss +firing, escalation after 15m .*refused/);
+      expect(out).toMatch(/boss +not acknowledged for 15m .*refused by the sink/);
       expect(out).toMatch(/▲ .*escalated, critical/);
       expect(out).toMatch(/^ *40 │.*╌$/m);
       expect(out).toMatch(/[\u2801-\u28ff]/);

@@ -50,6 +50,7 @@ const story = (change: Partial<AlertStory> = {}): AlertStory => ({
   steps: courseOf(record),
   silences: [{ id: '3', matchers: { sensor: 'freezer*' }, endsAt: at(59), by: 'bob', comment: 'defrosting' }],
   stated,
+  worded: (message) => (message === 'too warm' ? 'Freezer 1: temperature 9 °C, above 8 °C' : message),
   curve: { metric: 'temperature', from: at(0), to: at(20), values: [4, 9, null, 12.5, 13, 9] },
   sinks: [],
   routes: ({ sink }) => (sink === 'boss' ? 'notify.routes[0]' : undefined),
@@ -100,8 +101,8 @@ describe('the story', () => {
       '',
       'course',
       '○ 2026-01-01 12:00:00Z  first breach',
-      '● 2026-01-01 12:05:00Z  fired, warning        9 °C  too warm',
-      '▲ 2026-01-01 12:10:00Z  escalated, critical   12.5 °C  far too warm',
+      '● 2026-01-01 12:05:00Z  fired, warning        Freezer 1: temperature 9 °C, above 8 °C',
+      '▲ 2026-01-01 12:10:00Z  escalated, critical   far too warm',
       '◇ 2026-01-01 12:12:00Z  acknowledged          by ann  until 2026-01-01 12:42:00Z  "door was open"',
       '',
       'notifications',
@@ -138,6 +139,7 @@ describe('the story', () => {
     );
     expect(lines).toContain('since         2026-01-01 12:55:00+01');
     expect(lines).toContain('lasted        25m');
+    expect(lines).toContain('○ 2026-01-01 12:55:00+01  last sign of life');
     expect(lines).toContain('resolved      2026-01-01 13:20:00+01, it sends again');
     expect(lines.join('\n')).not.toMatch(/\dZ/);
   });

@@ -427,9 +427,34 @@ test('too few values that neither rise nor fall tell no trend', () => {
   expect(trendOf(series(5, 5, 5))).toBeUndefined();
   expect(trendOf(series(5, 5.2, 4.9, 5.1))).toBeUndefined();
   expect(trendOf(series(1, 2, 3, 4, 5, 6, 7, 7.1, 7))).toBeUndefined();
+  // Twice a second: it fell until just now.
+  const fallen = series(
+    8.5,
+    7.3,
+    6.9,
+    6,
+    5.5,
+    4.9,
+    4.3,
+    4,
+    3.4,
+    2.5,
+    2.2,
+    1.5,
+    1.3,
+    0.9,
+    0.5,
+    0.9,
+    0.8,
+    0.8,
+    0.6,
+    0.8,
+    0.7,
+  );
+  expect(trendOf(fallen.map(({ timeMs, value }) => ({ timeMs: timeMs / 120, value })))).toBeUndefined();
 });
 
-test('a jump is a trend until five values have followed it', () => {
+test('a jump is a trend until five values have followed it, over five minutes', () => {
   const calm = [-18, -18.1, -17.9, -18, -18.1, -18, -17.9, -18, -18.1, -18, -18];
   const flat = new Array<number>(15).fill(-18);
   for (const before of [calm, flat, calm.slice(0, 2), [-18]])
@@ -439,10 +464,15 @@ test('a jump is a trend until five values have followed it', () => {
       const down = [...before, ...after].map((value) => -value);
       expect(trendOf(series(...down))).toBe('falling');
     }
-  expect(trendOf(series(...flat, 9, 9.1, 9, 8.9, 9))).toBe('steady');
+  expect(trendOf(series(...flat, 9, 9.1, 9, 8.9, 9))).toBe('rising');
+  expect(trendOf(series(...flat, 9, 9.1, 9, 8.9, 9, 9))).toBe('steady');
+  const fast = series(...flat.slice(5), 9, 9.1, 9, 8.9, 9, 9, 9.1, 8.9, 9, 9);
+  expect(trendOf(fast)).toBe('steady');
+  expect(trendOf(fast.map(({ timeMs, value }) => ({ timeMs: timeMs / 30, value })))).toBe('rising');
   // Up before, and back down now; a spike that is over; the last digit; the noise.
   expect(trendOf(series(-18, -18, -18, -18, 9, 9, 9, 9, 9, -18, -18))).toBe('falling');
-  expect(trendOf(series(...calm, 9, -18, -18, -18, -18, -18))).toBe('steady');
+  expect(trendOf(series(...calm, 9, -18, -18, -18, -18, -18))).toBe('falling');
+  expect(trendOf(series(...calm, 9, -18, -18, -18, -18, -18, -18))).toBe('steady');
   expect(trendOf(series(...new Array<number>(10).fill(5), 5.1))).toBeUndefined();
   expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.3))).toBe('steady');
 });
@@ -458,8 +488,8 @@ test('a trend is what the values do now: after a turn that of the values since, 
     expect(trendOf(peak(after))).toBe('falling');
     expect(trendOf(low(after))).toBe('rising');
   }
-  expect(trendOf(series(1, 2, 3, 4, 5, 6, 7, 7.1, 7, 7.1, 7, 7))).toBe('steady');
-  expect(trendOf(series(5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5.1, 5.1, 5.1, 5.1, 5.1))).toBe('steady');
+  expect(trendOf(series(1, 2, 3, 4, 5, 6, 7, 7.1, 7, 7.1, 7, 7, 7.1, 7))).toBe('steady');
+  expect(trendOf(series(5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5.1, 5.1, 5.1, 5.1, 5.1, 5.1))).toBe('steady');
   expect(trendOf(series(-18, -18, -18, -18, -18, -18, -12, -4, 2, 9))).toBe('rising');
 });
 

@@ -7,8 +7,9 @@ export interface TimedValue {
 }
 
 const LEAST = 3;
-/** So many must have stayed where they are before it is said that they do; a jump counts until so many have followed it. */
+/** So many must have stayed where they are before it is said that they do, after a change for so long at least. */
 const LEAST_STEADY = 5;
+const LEAST_STEADY_MS = 5 * 60_000;
 /** Two lines have four parameters: with so few values they explain anything. */
 const LEAST_OF_TWO = LEAST + 2;
 /** The F of a test of two lines against one; large, since the best of all turning points is taken. */
@@ -24,7 +25,7 @@ const SIGNIFICANT = 7;
 /**
  * What values up to a moment do, in the order of time. Where they have turned, as just after a peak, it is the change of the values
  * since; where they have just jumped, the jump; else the change of their line of best fit, against their distance from it. Undefined
- * where they are too few to tell: fewer than three, or fewer than five that neither rise nor fall.
+ * where they are too few to tell: fewer than three, or fewer than five (after a turn also less than five minutes) that neither rise nor fall.
  */
 export function trendOf(values: readonly TimedValue[]): Trend | undefined {
   if (values.length < LEAST) return undefined;
@@ -40,16 +41,20 @@ export function trendOf(values: readonly TimedValue[]): Trend | undefined {
   const moving =
     turned ?? jumpOf(values) ?? (since === undefined ? directionOf(whole, OUTSTANDING) : undefined);
   if (moving !== undefined) return moving;
-  return (since?.values ?? values.length) < LEAST_STEADY ? undefined : 'steady';
+  const isLong = since === undefined || since.ms >= LEAST_STEADY_MS;
+  return (since?.values ?? values.length) < LEAST_STEADY || !isLong ? undefined : 'steady';
 }
 
-/** A step that stands out, which the few values since have not taken back. */
+/** A step that stands out and that no value since has taken back, so long as it is new. */
 function jumpOf(values: readonly TimedValue[]): Trend | undefined {
   const numbers = values.map(({ value }) => value);
   const steps = numbers.slice(1).map((value, index) => value - (numbers[index] ?? value));
   const sizes = steps.map(Math.abs).sort((a, b) => a - b);
   const usual = Math.max(sizes[Math.floor((sizes.length - 1) / 2)] ?? 0, lastDigitOf(numbers));
-  for (let at = numbers.length - 1; at >= Math.max(1, numbers.length - LEAST_STEADY + 1); at--) {
+  const nowMs = values.at(-1)?.timeMs ?? 0;
+  for (let at = numbers.length - 1; at >= 1; at--) {
+    const isNew = numbers.length - at < LEAST_STEADY || nowMs - (values[at]?.timeMs ?? 0) < LEAST_STEADY_MS;
+    if (!isNew) return undefined;
     const [step = 0, after = 0] = [steps[at - 1], numbers[at]];
     if (Math.abs(step) <= OUTSTANDING_JUMP * usual) continue;
     const middle = after - step / 2;
@@ -68,8 +73,9 @@ function lastDigitOf(numbers: readonly number[]): number {
 }
 
 interface Line {
-  /** How many. */
+  /** How many, in how much time. */
   readonly values: number;
+  readonly ms: number;
   /** From the first value to the last. */
   readonly change: number;
   /** Sum of the squared distances from it. */
@@ -114,6 +120,7 @@ function lineOf(values: readonly TimedValue[]): Line | undefined {
   );
   return {
     values: values.length,
+    ms: (values.at(-1)?.timeMs ?? first.timeMs) - first.timeMs,
     change: slope * (times.at(-1) ?? 0),
     squares,
     noise: Math.sqrt(squares / values.length),
