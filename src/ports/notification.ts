@@ -51,7 +51,7 @@ export interface QueuedNotification {
   /** Of an escalation: seconds after the firing. */
   readonly step?: number;
   /** Of an escalation: the sinks that took an earlier notification of its episode. */
-  readonly told?: readonly string[] | null;
+  readonly notified?: readonly string[] | null;
 }
 
 /** Names a group of waiting notifications. */

@@ -40,7 +40,7 @@ FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id WHERE a.alert_id 
 export const escalationsSql = `
 SELECT d.sink, d.step, d.seq, extract(epoch FROM d.done_at)::float8 * 1000 AS "sentAtMs",
   ARRAY(SELECT e.sink FROM alert_deliveries e WHERE e.alert_id = d.alert_id AND e.sink <> d.sink AND e.outcome = 'sent'
-    AND e.done_at <= d.done_at GROUP BY e.sink ORDER BY min(e.id)) AS told
+    AND e.done_at <= d.done_at GROUP BY e.sink ORDER BY min(e.id)) AS notified
 FROM alert_deliveries d WHERE d.alert_id = $1::uuid AND d.step > 0 AND d.outcome = 'sent' ORDER BY d.id LIMIT 100`;
 
 /** A notification that was made since an episode was not acknowledged in time. */
@@ -50,7 +50,7 @@ export interface PastEscalation {
   readonly step: number;
   readonly seq: number;
   readonly sentAtMs: number;
-  readonly told: readonly string[];
+  readonly notified: readonly string[];
 }
 
 /** The escalations of an episode that were sent. */
@@ -59,14 +59,14 @@ export const pastEscalations = async (db: Db, alertId: string): Promise<readonly
 
 /** What was sent: the newest that was known of the episode by then, under the event that it was for. */
 export function escalated(
-  { step, seq, sentAtMs, told }: PastEscalation,
+  { step, seq, sentAtMs, notified }: PastEscalation,
   all: readonly PastNotification[],
-): (PastNotification & Pick<OutgoingNotification, 'origin' | 'escalatedAfterS' | 'told'>) | undefined {
+): (PastNotification & Pick<OutgoingNotification, 'origin' | 'escalatedAfterS' | 'notified'>) | undefined {
   const newest = all.findLast(
     (each) => each.eventTimeMs <= sentAtMs && each.seq >= seq && each.event !== 'resolved',
   );
   if (newest === undefined) return undefined;
-  return { ...newest, seq, event: 'firing', origin: 'escalation', escalatedAfterS: step, told };
+  return { ...newest, seq, event: 'firing', origin: 'escalation', escalatedAfterS: step, notified };
 }
 
 interface AnnouncedRow extends SensorFactsOf {

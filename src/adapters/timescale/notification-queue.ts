@@ -53,10 +53,10 @@ const PAYLOAD = `CASE WHEN d.origin IS NULL THEN ${AS_IT_IS} ELSE coalesce((
       AND n.event IN ('firing', 'escalated', 'deescalated', 'reminder') ORDER BY n.seq DESC LIMIT 1), o.payload)
   || jsonb_build_object('seq', d.seq, 'event', d.event) END`;
 /** The sinks that had an escalated alert before, in the order in which they were notified first. */
-const TOLD = `CASE WHEN d.step > 0 THEN ARRAY(
+const NOTIFIED = `CASE WHEN d.step > 0 THEN ARRAY(
     SELECT e.sink FROM (SELECT * FROM alert_deliveries WHERE alert_id = d.alert_id OFFSET 0) e
      WHERE e.sink <> d.sink AND e.outcome = 'sent' GROUP BY e.sink ORDER BY min(e.id) LIMIT 10) END`;
-const ITEM = `d.id::float8 AS id, ${PAYLOAD} AS notification, d.origin, d.step, ${TOLD} AS told`;
+const ITEM = `d.id::float8 AS id, ${PAYLOAD} AS notification, d.origin, d.step, ${NOTIFIED} AS notified`;
 /** Each row by its key: the planner takes a group for a few rows, however many they are, and would read the outbox for each of them. */
 const JOINED = `alert_deliveries d JOIN LATERAL (
   SELECT payload FROM alert_outbox WHERE alert_id = d.alert_id AND seq = d.seq OFFSET 0) o ON true`;

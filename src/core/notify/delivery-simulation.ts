@@ -281,7 +281,7 @@ export class DeliverySimulation {
   }
 
   /** The sinks that had an escalated alert before. */
-  #toldBefore(sink: string, alertId: string): readonly string[] {
+  #notifiedBefore(sink: string, alertId: string): readonly string[] {
     const sent = this.#rows.filter(
       (row) => row.outcome === 'sent' && row.sink !== sink && row.notification.alertId === alertId,
     );
@@ -301,7 +301,9 @@ export class DeliverySimulation {
       ...(newest ?? notification),
       ...{ seq, event, facts: this.#factsOf(notification.sensorId) },
       ...(origin === null ? {} : { origin }),
-      ...(step > 0 ? { escalatedAfterS: step, told: this.#toldBefore(sink, notification.alertId) } : {}),
+      ...(step > 0
+        ? { escalatedAfterS: step, notified: this.#notifiedBefore(sink, notification.alertId) }
+        : {}),
       ...(step < 0 ? { repetition: -step } : {}),
     };
   }

@@ -47,7 +47,7 @@ export type OutgoingNotification = AlertNotification & {
   /** Of an escalation: for how long it was not acknowledged. */
   readonly escalatedAfterS?: number | undefined;
   /** Of an escalation: the sinks that took an earlier notification of the episode; absent: not known. */
-  readonly told?: readonly string[] | undefined;
+  readonly notified?: readonly string[] | undefined;
   /** Of a reminder of the route: its number, from 1. */
   readonly repetition?: number | undefined;
 };

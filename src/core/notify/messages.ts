@@ -102,14 +102,14 @@ function asOfNow(notification: OutgoingNotification): OutgoingNotification {
 
 /** `notified before: phone, mail; nobody has acknowledged it for 15 min`. */
 function escalationLine(
-  { escalatedAfterS, told = [] }: OutgoingNotification,
+  { escalatedAfterS, notified = [] }: OutgoingNotification,
   { language: { messages } }: TextContext,
 ): string {
   if (escalatedAfterS === undefined) return '';
   const lasted = lasting(escalatedAfterS);
-  return told.length === 0
+  return notified.length === 0
     ? fill(messages.not_acknowledged, { lasted })
-    : fill(messages.not_acknowledged_told, { lasted, told: told.map(plain).join(', ') });
+    : fill(messages.not_acknowledged_notified, { lasted, notified: notified.map(plain).join(', ') });
 }
 
 /** Its extreme is a value of the metric. */

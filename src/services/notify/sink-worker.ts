@@ -303,12 +303,12 @@ export class SinkWorker {
     notification,
     origin,
     step = 0,
-    told,
+    notified,
   }: QueuedNotification): OutgoingNotification => ({
     ...notification,
     facts: this.#deps.factsOf(notification.sensorId),
     ...(origin === undefined || origin === null ? {} : { origin }),
-    ...(step > 0 ? { escalatedAfterS: step, told: told ?? undefined } : {}),
+    ...(step > 0 ? { escalatedAfterS: step, notified: notified ?? undefined } : {}),
     ...(step < 0 ? { repetition: -step } : {}),
   });
 }

@@ -61,7 +61,7 @@ describe('the queue of a sink', () => {
     await publish([firing]);
     await publish([firing]);
     expect(await store.queueOf('ops').next(10)).toEqual([
-      { id: expect.any(Number), notification: firing, origin: null, step: 0 },
+      { id: expect.any(Number), notification: firing, origin: null, step: 0, notified: null },
     ]);
     expect(await alerts.pendingNotifications()).toEqual([]);
     expect(await db.rows('SELECT count(*)::int AS n FROM alert_deliveries')).toEqual([{ n: 1 }]);

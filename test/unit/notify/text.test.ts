@@ -183,7 +183,7 @@ describe('the lines below it', () => {
     expect(pushOf(old).split('\n')[0]).toBe(
       'Freezer 1: temperature was 9.3 °C, above 8 °C, not acknowledged for 15 min',
     );
-    expect(pushOf({ ...old, told: ['phone', 'mail'] })).toMatch(
+    expect(pushOf({ ...old, notified: ['phone', 'mail'] })).toMatch(
       /\nnobody has acknowledged it for 15 min; notified before: phone, mail$/,
     );
     expect(sentence({ ...offline, ...old, eventTimeMs: ago(15) })).toBe(
@@ -509,7 +509,7 @@ describe('docs/notifications.md', () => {
     pushOf({ ...rising, runbook: 'https://wiki.example/freezer' }, context({ language: LANGUAGES.de })),
     pushOf({ event: 'reminder', value: 29, threshold: 30, clear: 28, recent: { trend: 'falling' } }),
     pushOf({ eventTimeMs: ago(62), startedAtMs: ago(77), recent: { newest: { timeMs: ago(1), value: -18.04 } } }),
-    pushOf({ ...rising, origin: 'escalation', escalatedAfterS: 900, told: ['phone', 'mail'], value: 10.2, event: 'reminder' }),
+    pushOf({ ...rising, origin: 'escalation', escalatedAfterS: 900, notified: ['phone', 'mail'], value: 10.2, event: 'reminder' }),
     pushOf({ ...offline, startedAtMs: ago(0), severity: 'critical' }),
     pushOf({ ...over, startedAtMs: ago(35) }),
     groupOf([offline, offline], 9),

@@ -105,7 +105,7 @@ export const de: Language = {
     late: '{lasted} verspätet: geschehen um {time}',
     now: 'um {time}: {value}',
     not_acknowledged: 'seit {lasted} hat niemand quittiert',
-    not_acknowledged_told: 'seit {lasted} hat niemand quittiert; zuvor benachrichtigt: {told}',
+    not_acknowledged_notified: 'seit {lasted} hat niemand quittiert; zuvor benachrichtigt: {notified}',
     runbook: 'Anleitung: {value}',
     acknowledge: 'Quittieren',
     silence: '{lasted} stumm',

@@ -87,7 +87,7 @@ export const en: Language = {
     late: '{lasted} late: this happened at {time}',
     now: 'at {time}: {value}',
     not_acknowledged: 'nobody has acknowledged it for {lasted}',
-    not_acknowledged_told: 'nobody has acknowledged it for {lasted}; notified before: {told}',
+    not_acknowledged_notified: 'nobody has acknowledged it for {lasted}; notified before: {notified}',
     runbook: 'runbook: {value}',
     acknowledge: 'Acknowledge',
     silence: 'Silence for {lasted}',

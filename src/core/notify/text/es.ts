@@ -105,7 +105,7 @@ export const es: Language = {
     late: 'con {lasted} de retraso: ocurrió a las {time}',
     now: 'a las {time}: {value}',
     not_acknowledged: 'nadie la ha confirmado desde hace {lasted}',
-    not_acknowledged_told: 'nadie la ha confirmado desde hace {lasted}; avisados antes: {told}',
+    not_acknowledged_notified: 'nadie la ha confirmado desde hace {lasted}; avisados antes: {notified}',
     runbook: 'instrucciones: {value}',
     acknowledge: 'Confirmar',
     silence: 'Silenciar {lasted}',

@@ -3,7 +3,7 @@ import type { ResolveReason, Severity } from '../../alert/model.ts';
 /**
  * The texts of one language. Placeholders stand in braces, and each language uses the same ones for a message:
  * `name` (of the sensor), `subject` (what is measured), `metric`, `value`, `limit`, `clear` (where it counts as clear),
- * `window`, `severity`, `time`, `from`, `to`, `lasted`, `trend`, `count`, `location`, `by`, `told` (who was notified).
+ * `window`, `severity`, `time`, `from`, `to`, `lasted`, `trend`, `count`, `location`, `by`, `notified` (who was notified).
  */
 export interface Language {
   /** For numbers and dates, as Intl knows it. */
@@ -48,7 +48,7 @@ export const MESSAGES = [
   'group_was_above', 'group_was_below', 'group_was_no_data', 'group_was_offline', 'group_no_longer',
   'group_resolved', 'group_resolved_no_data', 'group_resolved_offline', 'group_ended', 'group_unacknowledged', 'group_more',
   // The lines below.
-  'since', 'since_trend', 'from_to', 'highest', 'lowest', 'late', 'now', 'not_acknowledged', 'not_acknowledged_told', 'runbook',
+  'since', 'since_trend', 'from_to', 'highest', 'lowest', 'late', 'now', 'not_acknowledged', 'not_acknowledged_notified', 'runbook',
   'acknowledge', 'silence',
   // The answer to a link or a button.
   'ask_acknowledge', 'ask_silence', 'your_name', 'done_acknowledged', 'done_acknowledged_until', 'done_silenced', 'done_unsilenced', 'not_silenced',
