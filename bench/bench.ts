@@ -19,6 +19,7 @@ import { benchLatency } from './latency.ts';
 import { type EngineFacts, type MachineFacts, engineFacts, machineFacts } from './machine.ts';
 import { type BenchOptions, PARTS, type Part } from './options.ts';
 import { benchRefusing } from './refusing.ts';
+import { benchPeers } from './peers.ts';
 import { type Figure, type Skipped, type Verdict, verdictOf } from './report.ts';
 import { benchScaling } from './scaling.ts';
 import { benchCommands, benchRest } from './start.ts';
@@ -102,6 +103,7 @@ class Run {
     if (this.#wants('handover')) await this.#handingOver();
     if (this.#wants('start')) await this.#starting();
     if (this.#wants('watched')) await this.#watched();
+    if (this.#wants('peers')) await this.#peers();
     if (this.#wants('export')) await this.#exporting();
     if (this.#wants('import') || this.#wants('record')) await this.#importing();
   }
@@ -170,6 +172,14 @@ class Run {
   async #watched(): Promise<void> {
     const broker = await this.#openBroker(['watched']);
     if (broker !== undefined) this.#figures.push(...(await benchWatched(await this.#flowDeps(broker))));
+  }
+
+  async #peers(): Promise<void> {
+    const broker = await this.#openBroker(['peers']);
+    if (broker === undefined) return;
+    const found = await benchPeers(await this.#flowDeps(broker));
+    if ('reason' in found) this.skipped.push(found);
+    else this.#figures.push(...found);
   }
 
   /** In a database of its own, which the other parts would find full. */

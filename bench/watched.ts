@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { BenchBroker } from './broker.ts';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
 import type { FlowDeps } from './flow.ts';
+import { freePort } from './free-port.ts';
 import type { PublishJob, PublishReport, WatchJob, WatchReport, WatchedJob, WatchedReport } from './jobs.ts';
 import type { Figure } from './report.ts';
 import { cpuSecondsOf, postmasterOf } from './server-cpu.ts';
@@ -174,14 +173,6 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
 }
 
 const pause = (ms: number) => new Promise<void>((resolvePause) => setTimeout(resolvePause, ms));
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
 
 /** The measurements of `watched` against those of `alone`, in the order of the runs. */
 export function watchedFigures(

@@ -20,6 +20,11 @@ describe('the options of the bench', () => {
     expect([...parsed('--only', 'scale').parts]).toEqual(['scale']);
   });
 
+  test('--peers measures them between the ends of the scale', () => {
+    expect([...parsed('--peers').parts]).toEqual(['c', 'e', 'f', 'peers']);
+    expect([...parsed('--peers', '--only', 'b').parts]).toEqual(['c', 'e', 'f', 'peers', 'b']);
+  });
+
   test('--only, --runs, --messages and --quick narrow it down', () => {
     const options = parsed('--quick', '--only', 'b, c2', '--runs', '5', '--messages', '1000');
     expect([...options.parts]).toEqual(['b', 'c2']);
