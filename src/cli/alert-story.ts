@@ -19,7 +19,7 @@ import { crossingText, since, standing, valueText } from './episode-text.ts';
 import { formatSeconds, formatTime } from './format.ts';
 import { curveLines } from './plot.ts';
 import type { RouteOfDelivery } from './routes-of-deliveries.ts';
-import { type Column, tableLines } from './table.ts';
+import { type Column, inZone, tableLines } from './table.ts';
 import { type Paint, padCells, severityPaint, wrapWords } from './terminal.ts';
 import type { Zone } from './zone.ts';
 
@@ -212,14 +212,18 @@ function ofMissed(step: EpisodeStep, first: EpisodeRow): readonly EpisodeStep[] 
   return at < step.at ? [{ ...step, at }] : [];
 }
 
-const deliveryColumns = (routes: RouteOfDelivery, zone: Zone): readonly Column<DeliveryRow>[] => [
-  { title: 'sink', value: ({ sink }) => sink },
-  { title: 'what', value: deliveryWords },
-  { title: 'queued', value: ({ queuedAt }) => formatTime(queuedAt, zone), leaves: 1 },
-  { title: 'outcome', value: outcomeWords },
-  { title: 'at', value: ({ doneAt, heldUntil }) => formatTime(heldUntil ?? doneAt, zone) },
-  { title: 'route', value: (delivery) => routeWords(routes(delivery) ?? ''), leaves: 2 },
-];
+const deliveryColumns = (routes: RouteOfDelivery, zone: Zone): readonly Column<DeliveryRow>[] =>
+  inZone(
+    [
+      { title: 'sink', value: ({ sink }) => sink },
+      { title: 'what', value: deliveryWords },
+      { title: 'queued', value: ({ queuedAt }) => queuedAt, leaves: 1 },
+      { title: 'outcome', value: outcomeWords },
+      { title: 'at', value: ({ doneAt, heldUntil }) => heldUntil ?? doneAt },
+      { title: 'route', value: (delivery) => routeWords(routes(delivery) ?? ''), leaves: 2 },
+    ],
+    zone,
+  );
 
 function deliveryLines(
   { record: { deliveries, episode }, routes, sinks }: AlertStory,

@@ -14,11 +14,11 @@ import type { Db } from '../queries/db.ts';
 import { presentKeys } from '../queries/names.ts';
 import { type Cli, type ExitCode, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
-import { formatShortTime, formatTime } from './format.ts';
+import { formatShortTime } from './format.ts';
 import { crossingText, shortId, shortStanding, standing, statedUnits } from './episode-text.ts';
 import { type ReadOptions, rangeOf, withReadOptions } from './read-command.ts';
 import { jsonLine, limited, printRows } from './rows.ts';
-import type { Column } from './table.ts';
+import { type Column, inZone } from './table.ts';
 import { watchList } from './watch-list.ts';
 import { type Zone, zoneOf, zoneOption } from './zone.ts';
 
@@ -33,12 +33,14 @@ interface Options extends ReadOptions {
   readonly timezone?: Zone;
 }
 
-const columnsOf = (stated: StatedUnit, zone: Zone): readonly Column<EpisodeRow>[] => [
+const columnsOf = (stated: StatedUnit, zone: Zone): readonly Column<EpisodeRow>[] =>
+  inZone(episodeColumns(stated, zone), zone);
+
+const episodeColumns = (stated: StatedUnit, zone: Zone): readonly Column<EpisodeRow>[] => [
   { title: 'id', value: ({ alertId }) => shortId(alertId) },
   {
     title: 'time',
     value: ({ time }) => time,
-    format: (_, { time }) => formatTime(time, zone),
     narrow: (_, { time }) => formatShortTime(time, Date.now(), zone),
   },
   { title: 'sensor', value: ({ sensor }) => sensor },
@@ -59,7 +61,6 @@ const columnsOf = (stated: StatedUnit, zone: Zone): readonly Column<EpisodeRow>[
   {
     title: 'resolved_at',
     value: ({ resolvedAt }) => resolvedAt,
-    format: (_, { resolvedAt }) => formatTime(resolvedAt, zone),
     leaves: 1,
   },
 ];

@@ -19,8 +19,10 @@ import {
 import { type Cli, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, withOutputOptions } from './read-command.ts';
+import { formatTime } from './format.ts';
 import { jsonLine, limited, printRows } from './rows.ts';
-import type { Column } from './table.ts';
+import { type Column, inZone } from './table.ts';
+import { type Zone, zoneOf, zoneOption } from './zone.ts';
 
 const shown = (matchers: Matchers): string =>
   Object.entries(matchers)
@@ -86,7 +88,11 @@ const addCommand = (cli: Cli): Command =>
           const row = await addSilence(db, { matchers, startsAt, end, by, comment });
           if (row === undefined) return;
           if (options.json === true) print(cli, jsonLine(row));
-          else print(cli, `silence ${row.id}: ${shown(row.matchers)} until ${row.endsAt.toISOString()}`);
+          else
+            print(
+              cli,
+              `silence ${row.id}: ${shown(row.matchers)} until ${formatTime(row.endsAt, zoneOf(config, {}))}`,
+            );
           await showMatches(cli, db, row.matchers);
         };
         await withDatabase(cli, config, add, { refuseNewer: true });
@@ -129,6 +135,7 @@ interface ListOptions {
   readonly json?: boolean;
   readonly csv?: boolean;
   readonly all?: boolean;
+  readonly timezone?: Zone;
   readonly limit: RowLimit;
 }
 
@@ -138,11 +145,12 @@ const listCommand = (cli: Cli): Command =>
   )
     .option('--all', 'also those that are over; they are kept for 90 days')
     .addOption(limitOption(1000))
+    .addOption(zoneOption())
     .action(
-      onDatabase<ListOptions>(cli, async (db, options) => {
+      onDatabase<ListOptions>(cli, async (db, options, config) => {
         printRows(
           cli,
-          COLUMNS,
+          options.csv === true ? COLUMNS : inZone(COLUMNS, zoneOf(config, options)),
           await limited(cli, options, (limit) => listSilences(db, { all: options.all === true, limit })),
           options,
         );

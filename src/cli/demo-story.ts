@@ -1,5 +1,7 @@
 import type { Config } from '../config/schema/index.ts';
 import { notifySchema } from '../config/schema/notify.ts';
+import { routesSchema } from '../config/schema/routes.ts';
+import { filterCovers, parseTopicPattern, topicList } from '../core/ingest/topic.ts';
 import { probePort } from '../embedded/port-in-use.ts';
 import { isDemoFolder, runningFolder } from './demo-folder.ts';
 
@@ -49,6 +51,23 @@ export const withSink = (config: Config): Config =>
         ...config,
         notify: notifySchema.parse(NOTIFY),
       };
+
+/** With what reads the simulated sensors at the embedded broker, unless a route of the configuration does. */
+export function withRoute(config: Config): Config {
+  const { routes, mqtt } = config;
+  const reads = (topic: string): boolean => {
+    const parsed = parseTopicPattern(topic);
+    return parsed.ok && filterCovers(parsed.pattern.filter, 'sensors/+/+/readings');
+  };
+  if (mqtt.url !== undefined || routes.some(({ topic }) => topicList(topic).some(reads))) return config;
+  return {
+    ...config,
+    routes: [
+      ...routes,
+      ...routesSchema.parse([{ topic: 'sensors/{location}/{device}/readings', codec: 'json' }]),
+    ],
+  };
+}
 
 /**
  * As the daemon has it that runs here: while it is the demo, or where its data are asked for, with the sinks and sensors that the demo

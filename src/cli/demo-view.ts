@@ -37,6 +37,8 @@ export interface DemoView {
   settle(): void;
   /** Leaves the last progress line on the screen; nothing is printed afterwards. Idempotent. */
   close(): void;
+  /** Prints nothing any more, not even the end of a line: the terminal is gone. */
+  abandon(): void;
 }
 
 /** A progress line that updates in place on a terminal and is a line every few seconds elsewhere; alerts above it. */
@@ -82,6 +84,10 @@ class LiveView implements DemoView {
     this.#closed = true;
   }
 
+  abandon(): void {
+    this.#closed = true;
+  }
+
   #width(): number {
     const { columns } = this.#options;
     const width = typeof columns === 'function' ? columns() : columns;
@@ -118,6 +124,10 @@ class PlainView implements DemoView {
   settle(): void {}
 
   close(): void {
+    this.#closed = true;
+  }
+
+  abandon(): void {
     this.#closed = true;
   }
 }

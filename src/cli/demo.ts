@@ -12,7 +12,7 @@ import { hasStory } from '../simulator/story.ts';
 import { numeric } from './arguments.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';
 import { demoFolderFor } from './demo-folder.ts';
-import { withFreePort, withSink, withStory } from './demo-story.ts';
+import { withFreePort, withRoute, withSink, withStory } from './demo-story.ts';
 import { withDemoToken } from './demo-token.ts';
 import { type DemoView, createDemoView } from './demo-view.ts';
 import { type Invocation, withInvocation } from './invocation.ts';
@@ -45,7 +45,7 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   const { config: given, shown } = loadDaemonConfig(cli, options.config);
   const story = hasStory(options.sensors);
   const prepared = (loaded: Config): Config => {
-    const own = withSink(withDemoToken(inOwnFolder(loaded)));
+    const own = withRoute(withSink(withDemoToken(inOwnFolder(loaded))));
     return story ? withStory(own) : own;
   };
   const config = await withFreePort(prepared(given));
@@ -83,7 +83,7 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
       hangup = () => {
         if (!hasLostTerminal(cli)) return reload();
         // What is written from now on would end the process at once.
-        view.close();
+        view.abandon();
         resolve();
       };
     });

@@ -21,11 +21,15 @@ import { notifyPreviewCommand } from './notify-preview.ts';
 import { notifyRoutesCommand } from './notify-routes.ts';
 import { sinkCalled } from './notify-sink.ts';
 import { printRows } from './rows.ts';
-import type { Column } from './table.ts';
+import { type Column, inZone } from './table.ts';
+import { type Zone, zoneOf, zoneOption } from './zone.ts';
 
 interface CommonOptions {
   readonly config?: string;
   readonly json?: boolean;
+}
+interface ListOptions extends CommonOptions {
+  readonly timezone?: Zone;
 }
 interface TestOptions extends CommonOptions {
   readonly severity: Severity;
@@ -58,9 +62,10 @@ export const notifyCommand: CliCommand = (cli) =>
         'each sink: notifications waiting and sent, the last error',
         'fieldwatch notify list',
       )
+        .addOption(zoneOption())
         .option(...configOption)
         .option(...jsonOption)
-        .action(cli.action((options: CommonOptions) => list(cli, options))),
+        .action(cli.action((options: ListOptions) => list(cli, options))),
     )
     .addCommand(
       subcommand('test', 'send a sample to a sink and print the result', 'fieldwatch notify test ops')
@@ -75,10 +80,10 @@ export const notifyCommand: CliCommand = (cli) =>
     .addCommand(notifyPreviewCommand(cli))
     .addCommand(notifyRoutesCommand(cli));
 
-async function list(cli: Cli, options: CommonOptions): Promise<ExitCode> {
+async function list(cli: Cli, options: ListOptions): Promise<ExitCode> {
   const config = configInForce(loadConfig({ file: options.config, env: cli.env }).config);
   const known = await withDatabase(cli, config, notifySinks);
-  printRows(cli, COLUMNS, merged(config, known), options);
+  printRows(cli, inZone(COLUMNS, zoneOf(config, options)), merged(config, known), options);
   return 0;
 }
 

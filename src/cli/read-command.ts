@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
 import type { Db, Selection, TimeRange } from '../queries/db.ts';
 import { presentKeys } from '../queries/names.ts';
 import {
@@ -66,7 +67,7 @@ interface Access extends DatabaseAccess {
  */
 export const onDatabase = <Options extends NamedOptions>(
   cli: Cli,
-  run: (db: Db, options: Options) => Promise<ExitCode>,
+  run: (db: Db, options: Options, config: Config) => Promise<ExitCode>,
   access: Access = { readsOnly: true },
 ) =>
   cli.action(async (options: Options): Promise<ExitCode> => {
@@ -76,7 +77,7 @@ export const onDatabase = <Options extends NamedOptions>(
       config,
       async (db) => {
         const sensor = await presentKeys(db, options, access);
-        return run(db, sensor === undefined ? options : { ...options, sensor });
+        return run(db, sensor === undefined ? options : { ...options, sensor }, config);
       },
       access,
     );

@@ -24,6 +24,14 @@ export function cellText(value: unknown): string {
   return plainText(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
+/** The same columns with their times in a zone. JSON and CSV have the values themselves. */
+export const inZone = <Row>(columns: readonly Column<Row>[], zone: string): readonly Column<Row>[] =>
+  columns.map((column) =>
+    column.format === undefined
+      ? { ...column, format: (value) => (value instanceof Date ? formatTime(value, zone) : cellText(value)) }
+      : column,
+  );
+
 /**
  * Lines of a table: titles, then rows, padded to the widest cell; numbers to the right, no trailing blanks. While it is wider than
  * `width` cells, cells become narrow where they can, and then columns leave that may.

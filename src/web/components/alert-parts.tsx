@@ -59,9 +59,24 @@ export function AlertFigures({ alert }: { readonly alert: Alert }) {
   return text === '' ? null : <span class="soft small"> {text}</span>;
 }
 
+/** Why an alert is, or was, not notified. */
+const SUPPRESSIONS = words<string>({
+  silence: 'Silenced',
+  maintenance: 'In maintenance',
+  inhibition: 'Inhibited',
+});
+
+/** `route 2.1` of `notify.routes[1].routes[0]`: routes are counted from the top. */
+export function routeText(place: string): string {
+  const [, path] = /^notify\.routes((?:\[\d+\](?:\.routes)?)+)$/.exec(place) ?? [];
+  if (path === undefined) return place.startsWith('sink ') ? 'the filters of the sink' : place;
+  return `route ${[...path.matchAll(/\d+/g)].map(([index]) => Number(index) + 1).join('.')}`;
+}
+
 /** State, and whether it is acknowledged or silenced. */
 export function AlertMarks({ alert }: { readonly alert: Alert }) {
-  const quiet = alert.deferredBy ?? (alert.state === 'resolved' ? null : alert.suppressed);
+  const isOver = alert.state === 'resolved';
+  const quiet = isOver ? alert.suppressed : alert.deferredBy;
   return (
     <span class="marks">
       <AlertStateBadge state={alert.state} />
@@ -71,8 +86,12 @@ export function AlertMarks({ alert }: { readonly alert: Alert }) {
         </Badge>
       )}
       {quiet === null ? null : (
-        <Badge tone="neutral" icon="silent" title="It is not notified">
-          {visible(quiet)}
+        <Badge
+          tone="neutral"
+          icon="silent"
+          title={isOver ? 'It was not notified when it fired' : 'It is not notified'}
+        >
+          {SUPPRESSIONS.get(quiet) ?? visible(quiet)}
         </Badge>
       )}
     </span>

@@ -8,6 +8,7 @@ import {
   AlertSubject,
   extremeOf,
   resolveReasonText,
+  routeText,
 } from '../components/alert-parts.tsx';
 import { SeverityBadge } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
@@ -347,7 +348,7 @@ function Deliveries({ alert }: { readonly alert: AlertDetail }) {
                   {one.route === null ? null : (
                     <span class="soft small">
                       {' '}
-                      by <Name text={one.route} />
+                      by <Name text={routeText(one.route)} />
                     </span>
                   )}
                 </td>

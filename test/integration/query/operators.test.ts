@@ -224,7 +224,7 @@ describe('an episode that escalated, was acknowledged and is silenced', () => {
        SELECT '2026-01-01'::timestamptz + n * INTERVAL '10 s', 1, 30 + n FROM generate_series(0, 9) n`,
     );
     for (const name of [['5f7c1'], ['s1', 'temperature_high']]) {
-      const { out } = await alerts('show', ...name);
+      const { out } = await alerts('show', ...name, '--timezone', 'UTC');
       expect(out).toContain('acknowledged          by bob  until 2036-01-01 00:00:00Z  "on my way"');
       expect(out).toMatch(/boss +not acknowledged for 15m .*refused by the sink/);
       expect(out).toMatch(/▲ .*escalated, critical/);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from '@jest/globals';
-import { configInForce, withFreePort, withSink, withStory } from '../../../src/cli/demo-story.ts';
+import { configInForce, withFreePort, withRoute, withSink, withStory } from '../../../src/cli/demo-story.ts';
 import { demoFolderFor } from '../../../src/cli/demo-folder.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { unsentOf } from '../../../src/queries/past-notifications.ts';
@@ -48,6 +48,16 @@ test('what was not sent says why: also an end, whose firing nobody had', () => {
   expect(why(firing, end)).toEqual([null, null]);
   expect(why(inhibited, end)).toEqual(['inhibition', 'inhibition']);
   expect(why(inhibited, firing, end)).toEqual(['inhibition', null, null]);
+});
+
+test('the simulated sensors are stored, whatever routes the configuration has', () => {
+  const topics = (text: string) =>
+    withRoute(loadConfig({ text, file: 'demo', env: {} }).config).routes.map(({ topic }) => topic);
+  const own = 'sensors/{location}/{device}/readings';
+  expect(topics('{}')).toEqual([own]);
+  expect(topics('routes: [{ topic: "home/{device}", codec: json }]')).toEqual(['home/{device}', own]);
+  expect(topics(`routes: [{ topic: "${own}", codec: json }]`)).toEqual([own]);
+  expect(topics('mqtt: { url: "mqtt://localhost" }')).toEqual([]);
 });
 
 test('notifications go to the embedded broker, unless the configuration says where', () => {

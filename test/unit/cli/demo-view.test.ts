@@ -161,6 +161,17 @@ describe('the demo on a terminal', () => {
     ]);
   });
 
+  test.each([true, false])('nothing is written to a terminal that is gone (live: %s)', (isTTY) => {
+    const { demo, written } = view({ isTTY });
+    demo.progress(snapshot());
+    const before = written.length;
+    demo.abandon();
+    demo.note('stopping …');
+    demo.settle();
+    demo.close();
+    expect(written).toHaveLength(before);
+  });
+
   test('stopping leaves the last figures above what is said then', () => {
     const { demo, written } = view({ isTTY: true });
     demo.progress(snapshot());

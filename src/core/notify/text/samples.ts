@@ -35,6 +35,16 @@ export function sampleNotifications(nowMs: Millis): readonly OutgoingNotificatio
       threshold: -5,
       recent: rising,
     },
+    {
+      ...{
+        ...high,
+        ...limit,
+        ...since15,
+        value: -8.7,
+        recent: { ...rising, newest: { timeMs: nowMs, value: -8.7 } },
+      },
+      ...{ origin: 'escalation', escalatedAfterS: 600, told: ['phone'] },
+    },
     { ...high, ...limit, ...since15, event: 'deescalated', value: -6.1, recent: { trend: 'falling' } },
     { ...high, ...limit, ...since15, event: 'reminder', value: -9.8, recent: { trend: 'steady' } },
     { ...high, ...limit, ...since15, event: 'reminder', value: -16.2, recent: { trend: 'falling' } },
