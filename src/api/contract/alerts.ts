@@ -36,7 +36,7 @@ export const alertSchema = z
       .string()
       .nullable()
       .describe('metric that it is about; null: the sensor or the system as a whole'),
-    unit: z.string().nullable().describe('unit of value, threshold and peak: °C, °C/min, s; null: none'),
+    unit: z.string().nullable().describe('unit of value, threshold and peakValue: °C, °C/min, s; null: none'),
     severity: severity.describe(
       'info, warning or critical: of an open one the present severity, of an ended one the most urgent that it reached',
     ),
@@ -44,7 +44,9 @@ export const alertSchema = z
     message: z.string().nullable().describe('the alert as a sentence; null: the row has none'),
     value: value('value at which it fired').nullable(),
     threshold: value('the limit of that severity').nullable(),
-    peakValue: value('the furthest value since it fired').nullable(),
+    peakValue: value(
+      'the highest value since it fired, or the lowest: the one furthest beyond the limit',
+    ).nullable(),
     time: time('when it fired or rose to its severity; of a pending one when the breach began'),
     startedAt: time('the first breaching reading').nullable(),
     resolvedAt: time('when it resolved').nullable().describe('when it resolved; null while it is open'),

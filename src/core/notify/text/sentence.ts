@@ -96,7 +96,7 @@ export function subjectOf(notification: AlertNotification, context: TextContext)
   });
 }
 
-/** A number of the alert with its unit: its value, limit or peak. `others` are numbers that it is compared with. */
+/** A number of the alert with its unit: its value, limit or extreme. `others` are numbers that it is compared with. */
 export function quantityOf(
   value: number | null | undefined,
   notification: AlertNotification,
