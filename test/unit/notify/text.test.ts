@@ -8,6 +8,7 @@ import { ENDINGS, MESSAGES } from '../../../src/core/notify/text/language.ts';
 import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../../../src/core/notify/text/languages.ts';
 import { lasting, localTime } from '../../../src/core/notify/text/moment.ts';
 import { quantity } from '../../../src/core/notify/text/quantity.ts';
+import { sampleNotifications } from '../../../src/core/notify/text/samples.ts';
 import { type TextContext, sentenceOf } from '../../../src/core/notify/text/sentence.ts';
 import { trendOf } from '../../../src/core/notify/text/trend.ts';
 import { notificationOf } from '../../support/notifications.ts';
@@ -491,6 +492,11 @@ test('a trend is what the values do now: after a turn that of the values since, 
   expect(trendOf(series(1, 2, 3, 4, 5, 6, 7, 7.1, 7, 7.1, 7, 7, 7.1, 7))).toBe('steady');
   expect(trendOf(series(5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5.1, 5.1, 5.1, 5.1, 5.1, 5.1))).toBe('steady');
   expect(trendOf(series(-18, -18, -18, -18, -18, -18, -12, -4, 2, 9))).toBe('rising');
+});
+
+test('the samples have a text of each kind, an escalation among them', () => {
+  const texts = sampleNotifications(NOW_MS).map((each) => bodyOf(one(each), {}, context()));
+  expect(texts.filter((text) => text.includes('notified before: phone'))).toHaveLength(1);
 });
 
 describe('docs/notifications.md', () => {

@@ -43,7 +43,7 @@ export function sampleNotifications(nowMs: Millis): readonly OutgoingNotificatio
         value: -8.7,
         recent: { ...rising, newest: { timeMs: nowMs, value: -8.7 } },
       },
-      ...{ origin: 'escalation', escalatedAfterS: 600, told: ['phone'] },
+      ...{ origin: 'escalation', escalatedAfterS: 600, notified: ['phone'] },
     },
     { ...high, ...limit, ...since15, event: 'deescalated', value: -6.1, recent: { trend: 'falling' } },
     { ...high, ...limit, ...since15, event: 'reminder', value: -9.8, recent: { trend: 'steady' } },
