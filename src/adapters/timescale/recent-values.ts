@@ -2,7 +2,7 @@ import type { AlertNotification } from '../../core/alert/model.ts';
 import { type Millis, isCoreMetric } from '../../core/reading.ts';
 import type { OutgoingNotification, RecentValues } from '../../core/notify/delivery.ts';
 import { LATE_MS } from '../../core/notify/text/sentence.ts';
-import { type TimedValue, trendOf } from '../../core/notify/text/trend.ts';
+import { type TimedValue, trendOf, trendWindow } from '../../core/notify/text/trend.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { Clock } from '../../ports/time.ts';
 
@@ -11,9 +11,9 @@ interface Querying {
   query<Row>(text: string, values: unknown[]): Promise<{ rows: Row[] }>;
 }
 
-/** How far back a trend is looked for, and in how many values. */
+/** How far back values are read for a trend, and how many. */
 const TREND_MS = 3_600_000;
-const TREND_VALUES = 20;
+const TREND_VALUES = 300;
 /** A notification is sent without them rather than later than this. */
 const PATIENCE_MS = 1000;
 
@@ -51,7 +51,7 @@ export async function recentOf(
     { sensorId, metric },
     { fromMs: toMs - TREND_MS, toMs, most: TREND_VALUES },
   );
-  const trend = trendOf(values);
+  const trend = trendOf(trendWindow(values));
   const newest = values.at(-1);
   // The value of another kind is no value of its metric.
   const isOfNow = nowMs - eventTimeMs <= LATE_MS && origin === undefined;

@@ -10,7 +10,7 @@ import { lasting, localTime } from '../../../src/core/notify/text/moment.ts';
 import { quantity } from '../../../src/core/notify/text/quantity.ts';
 import { sampleNotifications } from '../../../src/core/notify/text/samples.ts';
 import { type TextContext, sentenceOf } from '../../../src/core/notify/text/sentence.ts';
-import { trendOf } from '../../../src/core/notify/text/trend.ts';
+import { trendOf, trendWindow } from '../../../src/core/notify/text/trend.ts';
 import { notificationOf } from '../../support/notifications.ts';
 
 /** Half past nine in the morning in Berlin. */
@@ -476,6 +476,16 @@ test('a jump is a trend until five values have followed it, over five minutes', 
   expect(trendOf(series(...calm, 9, -18, -18, -18, -18, -18, -18))).toBe('steady');
   expect(trendOf(series(...new Array<number>(10).fill(5), 5.1))).toBeUndefined();
   expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.3))).toBe('steady');
+});
+
+test('a trend looks at twenty values, or ten minutes where these are more', () => {
+  const minutes = series(...Array.from({ length: 60 }, (_, index) => index));
+  expect(trendWindow(minutes)).toEqual(minutes.slice(-20));
+  const seconds = series(...Array.from({ length: 300 }, (_, index) => (index < 200 ? 5 : 15)));
+  const fast = seconds.map(({ timeMs, value }) => ({ timeMs: timeMs / 120, value }));
+  const window = trendWindow(fast);
+  expect([window.length, window.at(-1)]).toEqual([60, fast.at(-1)]);
+  expect([trendOf(fast.slice(-20)), trendOf(window)]).toEqual(['steady', 'rising']);
 });
 
 test('a trend is what the values do now: after a turn that of the values since, where the noise does not explain the turn', () => {

@@ -72,6 +72,21 @@ function lastDigitOf(numbers: readonly number[]): number {
   return 10 ** -Math.max(...decimals.map((digits) => digits?.length ?? 0));
 }
 
+/** How far back a trend looks: so many values at least, and so far. */
+const WINDOW_VALUES = 20;
+const WINDOW_MS = 10 * 60_000;
+/** More of them are thinned: of a sensor that sends twice a second the newest 20 are the last ten seconds. */
+const MOST = 60;
+
+/** Of the newest values those by which a trend is told, the newest among them. */
+export function trendWindow(values: readonly TimedValue[]): readonly TimedValue[] {
+  const fromMs = (values.at(-1)?.timeMs ?? 0) - WINDOW_MS;
+  const inTime = values.filter(({ timeMs }) => timeMs >= fromMs);
+  const window = inTime.length > WINDOW_VALUES ? inTime : values.slice(-WINDOW_VALUES);
+  const every = Math.ceil(window.length / MOST);
+  return window.filter((_, at) => (window.length - 1 - at) % every === 0);
+}
+
 interface Line {
   /** How many, in how much time. */
   readonly values: number;
