@@ -1,0 +1,19 @@
+import { expect, test } from '@jest/globals';
+import { recentOf } from '../../../src/adapters/timescale/recent-values.ts';
+import { notificationOf, T0_MS } from '../../support/notifications.ts';
+
+const values = [8, 8.1, 20, 31, 33].map((value, index) => ({ timeMs: T0_MS + index * 20_000, value }));
+/** As the database answers: the newest first. */
+const db = { query: <Row>() => Promise.resolve({ rows: [...values].reverse() as Row[] }) };
+const firing = { ...notificationOf(), metric: 'temperature', kind: 'threshold' } as const;
+const now = T0_MS + 90_000;
+
+test('what is sent at once has the trend, what is sent later by intention the newest value, too', async () => {
+  expect(await recentOf(db, firing, now)).toEqual({ trend: 'rising' });
+  const newest = values.at(-1);
+  expect(await recentOf(db, { ...firing, origin: 'escalation' }, now)).toEqual({ trend: 'rising', newest });
+  expect(await recentOf(db, { ...firing, kind: 'rate', origin: 'escalation' }, now)).toEqual({
+    trend: 'rising',
+  });
+  expect(await recentOf(db, { ...firing, kind: 'offline', metric: '' }, now)).toBeUndefined();
+});
