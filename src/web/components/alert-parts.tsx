@@ -73,6 +73,15 @@ export function routeText(place: string): string {
   return `route ${[...path.matchAll(/\d+/g)].map(([index]) => Number(index) + 1).join('.')}`;
 }
 
+/** Since when it is as its sentence says: what is missed had been silent, for as long as its limit, when that was noticed. */
+export function since({ startedAt, time, alertType, threshold }: Alert): string {
+  const started = startedAt ?? time;
+  const isMissed = alertType === 'offline' || alertType.endsWith('_no_data');
+  return !isMissed || threshold === null
+    ? started
+    : new Date(Date.parse(started) - threshold * 1000).toISOString();
+}
+
 /** State, and whether it is acknowledged or silenced. */
 export function AlertMarks({ alert }: { readonly alert: Alert }) {
   const isOver = alert.state === 'resolved';

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Alert } from '../../api/contract/alerts.ts';
-import { AlertFigures, AlertMessage, AlertSubject } from './alert-parts.tsx';
+import { AlertFigures, AlertMessage, AlertSubject, since } from './alert-parts.tsx';
 import { SeverityBadge } from './badge.tsx';
 import { Period } from './time.tsx';
 
@@ -35,7 +35,7 @@ export const AlertRows = ({
           <SeverityBadge severity={alert.severity} />
           {head(alert)}
           <span class="soft small">
-            <Period from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
+            <Period from={since(alert)} to={alert.resolvedAt} />
           </span>
         </span>
         <span class="break">

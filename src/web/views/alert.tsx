@@ -9,6 +9,7 @@ import {
   extremeOf,
   resolveReasonText,
   routeText,
+  since,
 } from '../components/alert-parts.tsx';
 import { SeverityBadge } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
@@ -98,11 +99,11 @@ function KnownAlert({ alert, onDone }: { readonly alert: AlertDetail; readonly o
         )}
         <Figure
           label={alert.resolvedAt === null ? 'Lasts' : 'Lasted'}
-          value={<Lasting from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />}
+          value={<Lasting from={since(alert)} to={alert.resolvedAt} />}
           note={
             <>
               {alert.resolvedAt === null ? 'since ' : 'from '}
-              <Exactly at={alert.startedAt ?? alert.time} />
+              <Exactly at={since(alert)} />
               {alert.resolvedAt === null ? null : (
                 <>
                   {' '}

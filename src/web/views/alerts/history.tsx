@@ -1,6 +1,12 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Alert, AlertList } from '../../../api/contract/alerts.ts';
-import { AlertFigures, AlertMarks, AlertMessage, AlertSubject } from '../../components/alert-parts.tsx';
+import {
+  AlertFigures,
+  AlertMarks,
+  AlertMessage,
+  AlertSubject,
+  since,
+} from '../../components/alert-parts.tsx';
 import { AlertRows } from '../../components/alert-rows.tsx';
 import { SeverityBadge } from '../../components/badge.tsx';
 import { Card } from '../../components/card.tsx';
@@ -78,7 +84,7 @@ function HistoryRows({ items }: { readonly items: readonly Alert[] }) {
               <AlertFigures alert={alert} />
             </td>
             <td data-label="When">
-              <Period from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
+              <Period from={since(alert)} to={alert.resolvedAt} />
             </td>
             <td data-label="State">
               <AlertMarks alert={alert} />
