@@ -36,15 +36,25 @@ export async function bundler() {
   }
 }
 
-/** Commander starts programs for subcommands that are programs. There are none; `child_process` takes a start 4 ms. */
-const LAZY_CHILD_PROCESS = {
-  name: 'lazy child_process',
+/**
+ * Modules of Node that are loaded by `require`, and so only what is used of them. Commander starts programs for subcommands that
+ * are programs, of which there are none: `child_process` takes a start 4 ms. What imports `http` reads all that it exports, and
+ * from Node 22 on one of these loads Node's HTTP client: 4 MB.
+ */
+const LAZY_MODULES = {
+  name: 'lazy modules of Node',
   setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^node:child_process$/, namespace: 'file' }, ({ importer }) =>
+    onResolve({ filter: /^(node:)?child_process$/, namespace: 'file' }, ({ importer }) =>
       /node_modules.commander/.test(importer) ? { path: 'child_process', namespace: 'lazy' } : undefined,
     );
-    onLoad({ filter: /./, namespace: 'lazy' }, () => ({
+    onResolve({ filter: /^(node:)?https?$/, namespace: 'file' }, ({ path: name, kind }) =>
+      kind === 'import-statement' ? { path: name.replace('node:', ''), namespace: 'lazy' } : undefined,
+    );
+    onLoad({ filter: /^child_process$/, namespace: 'lazy' }, () => ({
       contents: "module.exports = { get spawn() { return require('node:child_process').spawn; } };",
+    }));
+    onLoad({ filter: /^https?$/, namespace: 'lazy' }, ({ path: name }) => ({
+      contents: `module.exports = require('node:${name}');`,
     }));
   },
 };
@@ -64,7 +74,7 @@ export const SHARED = {
     yaml: path('node_modules/yaml/browser/dist/index.js'),
     ...Object.fromEntries(NEVER_LOADED.map((name) => [name, path('scripts/never-loaded.js')])),
   },
-  plugins: [LAZY_CHILD_PROCESS],
+  plugins: [LAZY_MODULES],
 };
 
 /** pg asks whether it runs at Cloudflare. Node 20 has no `navigator`, and the other way to find out loads Node's HTTP client: 4 MB. */

@@ -98,13 +98,17 @@ test('a client that does not read is cut, and the others go on', async () => {
 test('no more than a number of streams; health and the rest of the API answer beside them', async () => {
   const server = await start();
   const aborts: AbortController[] = [];
+  // A client whose response nothing refers to ends its stream when it is collected.
+  const streams: Response[] = [];
   const [viewer, operator] = [VIEWER_TOKEN, OPERATOR_TOKEN].map((token) => ({
     authorization: `Bearer ${token}`,
   }));
   const listen = async (headers = {}) => {
     const abort = new AbortController();
     aborts.push(abort);
-    return (await server.fetch('/api/v1/events', { headers, signal: abort.signal })).status;
+    const response = await server.fetch('/api/v1/events', { headers, signal: abort.signal });
+    streams.push(response);
+    return response.status;
   };
   // One token does not take the places of all.
   for (let n = 0; n < 100; n++) expect(await listen(viewer)).toBe(200);
@@ -114,6 +118,7 @@ test('no more than a number of streams; health and the rest of the API answer be
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
   expect((await server.fetch('/livez')).status).toBe(200);
   expect((await server.fetch('/api/v1/session')).status).toBe(200);
+  expect(streams).toHaveLength(201);
   for (const abort of aborts) abort.abort();
   await eventually('the streams are gone', async () =>
     /fieldwatch_api_streams 0$/m.test(await server.metrics()),
