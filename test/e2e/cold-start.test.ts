@@ -35,7 +35,8 @@ mqtt: { url: "${broker.url}", client_id: cold-test, ${mqttSetting} }
 database: { url: "${databaseUrl}", connect_timeout: 2s }
 routes: [{ topic: "sensors/{location}/{device}/readings", codec: json, extras: true }]
 sensors: { declare: { hall: { location: hall } } }
-alerts: { metrics: { humidity: { max: 80, hysteresis: 1 } } }
+# Not history: of an alert of history that is still open there is a second line after a minute.
+alerts: { metrics: { humidity: { max: 80, hysteresis: 1 } }, backfill_after: 3h }
 ingest: { retry: { min: 50ms, max: 500ms } }
 scheduler: { enabled: false }
 http: { port: ${http} }

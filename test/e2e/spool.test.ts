@@ -19,7 +19,8 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
     daemon = await deployment.start({
       mqtt: { client_id: 'spool-test' },
       database: { connect_timeout: '2s' },
-      alerts: { metrics: { humidity: { max: 80, hysteresis: 1 } } },
+      // Not history: of an alert of history that is still open there is a second line after a minute.
+      alerts: { metrics: { humidity: { max: 80, hysteresis: 1 } }, backfill_after: '3h' },
       ingest: { retry: { min: '50ms', max: '500ms' } },
       spool: { after: '1s' },
       http: { port: 0 },
@@ -96,7 +97,8 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
       ['firing', false],
       ['resolved', false],
     ]);
-    expect(lines(fresh).map(({ event, persisted }) => [event, persisted])).toEqual([['firing', true]]);
+    // Whole: a second one would say by its time, id and seq where it came from.
+    expect(lines(fresh)).toEqual([expect.objectContaining({ event: 'firing', persisted: true })]);
     // A line is marked as sent after it was written.
     await eventually(
       'every line is marked as sent',
