@@ -1,8 +1,8 @@
 import type { AlertNotification } from '../../core/alert/model.ts';
 import { type Millis, isCoreMetric } from '../../core/reading.ts';
 import type { OutgoingNotification, RecentValues } from '../../core/notify/delivery.ts';
-import { LATE_MS } from '../../core/notify/text/sentence.ts';
-import { type TimedValue, trendOf, trendWindow } from '../../core/notify/text/trend.ts';
+import { LATE_MS, identityOf } from '../../core/notify/text/sentence.ts';
+import { type TimedValue, trendAt, trendOf, trendWindow } from '../../core/notify/text/trend.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { Clock } from '../../ports/time.ts';
 
@@ -42,7 +42,7 @@ export async function recentOf(
   notification: AlertNotification & Pick<OutgoingNotification, 'origin'>,
   nowMs: Millis,
 ): Promise<RecentValues | undefined> {
-  const { sensorId, metric = '', kind, eventTimeMs, origin } = notification;
+  const { sensorId, metric = '', kind, event, value, eventTimeMs, origin } = notification;
   if (metric === '' || kind === 'no_data' || kind === 'offline') return undefined;
   // The clock of a sensor may run ahead.
   const toMs = Math.max(nowMs, eventTimeMs);
@@ -51,10 +51,14 @@ export async function recentOf(
     { sensorId, metric },
     { fromMs: toMs - TREND_MS, toMs, most: TREND_VALUES },
   );
-  const trend = trendOf(trendWindow(values));
   const newest = values.at(-1);
-  // The value of another kind is no value of its metric.
   const isOfNow = nowMs - eventTimeMs <= LATE_MS && origin === undefined;
+  const isAlarm = isOfNow && (event === 'firing' || event === 'escalated');
+  // The value of another kind is no value of its metric.
+  const trend =
+    isAlarm && kind === 'threshold' && value !== null
+      ? trendAt(values, { timeMs: eventTimeMs, value, low: identityOf(notification).low })
+      : trendOf(trendWindow(values));
   if (isOfNow || kind !== 'threshold' || newest === undefined) return { trend };
   return newest.timeMs >= eventTimeMs ? { trend, newest } : { trend };
 }

@@ -17,3 +17,16 @@ test('what is sent at once has the trend, what is sent later by intention the ne
   });
   expect(await recentOf(db, { ...firing, kind: 'offline', metric: '' }, now)).toBeUndefined();
 });
+
+test('a value that jumped over a limit never falls at that moment, though the reading itself was not found', async () => {
+  const before = [-9.4, -9.4, -9.4, -9.4, -9.4, -9.4, -20, -20];
+  const rows = before.map((value, index) => ({ timeMs: T0_MS + index * 20_000, value })).reverse();
+  const fallen = { query: <Row>() => Promise.resolve({ rows: [...rows] as Row[] }) };
+  // Its own reading is younger by microseconds.
+  const eventTimeMs = T0_MS + 160_000;
+  const alarm = { ...firing, side: 'high', value: -9.1, threshold: -15, eventTimeMs } as const;
+  expect(await recentOf(fallen, alarm, eventTimeMs)).toEqual({ trend: 'rising' });
+  expect(await recentOf(fallen, { ...alarm, event: 'reminder', value: -20 }, eventTimeMs)).toEqual({
+    trend: 'falling',
+  });
+});

@@ -10,7 +10,7 @@ import { lasting, localTime } from '../../../src/core/notify/text/moment.ts';
 import { quantity } from '../../../src/core/notify/text/quantity.ts';
 import { sampleNotifications } from '../../../src/core/notify/text/samples.ts';
 import { type TextContext, sentenceOf } from '../../../src/core/notify/text/sentence.ts';
-import { trendOf, trendWindow } from '../../../src/core/notify/text/trend.ts';
+import { trendAt, trendOf, trendWindow } from '../../../src/core/notify/text/trend.ts';
 import { notificationOf } from '../../support/notifications.ts';
 
 /** Half past nine in the morning in Berlin. */
@@ -422,6 +422,17 @@ test('a trend is a change that the noise does not explain', () => {
   expect(trendOf(series(9, 8.2, 7.1, 6))).toBe('falling');
   expect(trendOf(series(5, 5, 5, 5, 5))).toBe('steady');
   expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.2))).toBe('steady');
+});
+
+test('at an alarm, a step out of the limit outweighs what came before it', () => {
+  const falling = series(9, 8.2, 7.1, 6, 5, 4.1, 3, 3.1);
+  const at = { timeMs: 7 * MINUTE_MS, value: 3.1, low: false };
+  expect(trendOf(falling)).toBe('falling');
+  expect(trendAt(falling, at)).toBeUndefined();
+  expect(trendAt(falling, { ...at, low: true })).toBe('falling');
+  const rising = falling.map(({ timeMs, value }) => ({ timeMs, value: -value }));
+  expect(trendAt(rising, { ...at, value: -3.1, low: true })).toBeUndefined();
+  expect(trendAt(rising, { ...at, value: -3.1 })).toBe('rising');
 });
 
 test('too few values that neither rise nor fall tell no trend', () => {

@@ -45,6 +45,26 @@ export function trendOf(values: readonly TimedValue[]): Trend | undefined {
   return (since?.values ?? values.length) < LEAST_STEADY || !isLong ? undefined : 'steady';
 }
 
+/** A value beyond a limit, just when that is said. */
+export interface Alarm extends TimedValue {
+  /** The limit is a lower one. */
+  readonly low: boolean;
+}
+
+/**
+ * The trend at an alarm. The reading that raised it belongs to it, though it may not be stored yet, or be by microseconds younger than
+ * what was asked for. And where the last step led out of the limit, what came before it cannot say that the value is on its way back.
+ */
+export function trendAt(values: readonly TimedValue[], alarm: Alarm): Trend | undefined {
+  const { timeMs, value, low } = alarm;
+  const isMissing = (values.at(-1)?.timeMs ?? -Infinity) < Math.floor(timeMs);
+  const all = isMissing ? [...values, { timeMs, value }] : values;
+  const trend = trendOf(trendWindow(all));
+  const [before, last] = all.slice(-2);
+  const step = (last?.value ?? 0) - (before?.value ?? 0);
+  return trend === (low ? 'rising' : 'falling') && (low ? step < 0 : step > 0) ? undefined : trend;
+}
+
 /** A step that stands out and that no value since has taken back, so long as it is new. */
 function jumpOf(values: readonly TimedValue[]): Trend | undefined {
   const numbers = values.map(({ value }) => value);
