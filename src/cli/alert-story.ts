@@ -14,6 +14,7 @@ import {
   severityOf,
 } from '../queries/alert-episodes.ts';
 import type { SinkStatus } from '../queries/status.ts';
+import type { Sentences } from './alert-sentences.ts';
 import { deliveryWords, endingWords, explainedSuppression, outcomeWords, routeWords } from './alert-words.ts';
 import { crossingText, since, standing, valueText } from './episode-text.ts';
 import { formatSeconds, formatTime } from './format.ts';
@@ -32,7 +33,7 @@ export interface AlertStory {
   readonly silences: readonly ActiveSilence[];
   readonly stated: StatedUnit;
   /** A stored message in the words of a notification. */
-  readonly worded: (message: string) => string;
+  readonly worded: Sentences;
   /** Undefined: it is about no metric, or no values are kept. */
   readonly curve: Curve | undefined;
   /** The sinks that its notifications went to. */
@@ -195,7 +196,7 @@ function courseLines(
         by === null ? '' : `by ${by}`,
         until === null ? '' : `until ${formatTime(until, zone)}`,
         comment === null ? '' : `"${comment}"`,
-        message === null ? '' : worded(message),
+        message === null ? '' : worded(message, { event, at }),
       ].filter((part) => part !== '');
       const word = ofSilence && event === 'started' ? 'last sign of life' : WORDS[event];
       const named = severity === null || event === 'resolved' ? word : `${word}, ${severity}`;

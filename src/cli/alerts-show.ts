@@ -1,8 +1,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
-import { LANGUAGES } from '../core/notify/text/languages.ts';
-import { sentenceOf } from '../core/notify/text/sentence.ts';
 import { metricRetention } from '../core/policy/metric-retention.ts';
 import { planOf } from '../core/policy/plan.ts';
 import type { SeriesColumns } from '../queries/series.ts';
@@ -20,6 +18,7 @@ import { presentKeys } from '../queries/names.ts';
 import { pastNotifications } from '../queries/past-notifications.ts';
 import { notifySinks } from '../queries/status.ts';
 import { isAlertId, unknownAlert, wholeAlertId } from './alert-id-argument.ts';
+import { sentencesOf } from './alert-sentences.ts';
 import { type AlertStory, type Curve, storyDocument, storyLines } from './alert-story.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
@@ -103,29 +102,11 @@ async function readStory(db: Db, config: Config, alertId: string, points: number
     steps: courseOf(record),
     silences: await silencesOf(db, record),
     stated,
-    worded: await wordedMessages(db, alertId, stated),
+    worded: sentencesOf(await pastNotifications(db, alertId), stated),
     curve: await curveAround(db, config, record, { nowMs, points }),
     sinks: (await notifySinks(db)).filter(({ name }) => sinks.has(name)),
     routes: await routesOfDeliveries(db, config, record),
   };
-}
-
-/** The stored messages as the sentences of its notifications, each as of its time. */
-async function wordedMessages(
-  db: Db,
-  alertId: string,
-  stated: AlertStory['stated'],
-): Promise<AlertStory['worded']> {
-  const sentences = new Map(
-    (await pastNotifications(db, alertId)).map((each) => [
-      each.message,
-      sentenceOf(each, {
-        ...{ language: LANGUAGES.en, timezone: 'UTC', nowMs: each.eventTimeMs },
-        unitOf: stated,
-      }),
-    ]),
-  );
-  return (message) => sentences.get(message) ?? message;
 }
 
 /** The values of its metric from before the first breach until after the end, in `points` equal steps. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { sentencesOf } from '../../../src/cli/alert-sentences.ts';
 import { type AlertStory, storyDocument, storyLines } from '../../../src/cli/alert-story.ts';
 import { routeWords } from '../../../src/cli/alert-words.ts';
 import { crossingText, shortStanding, standing } from '../../../src/cli/episode-text.ts';
@@ -11,6 +12,7 @@ import {
   type EpisodeRow,
   recordedRoutes,
 } from '../../../src/queries/alert-episodes.ts';
+import { notificationOf } from '../../support/notifications.ts';
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 12, minute));
 const ID = '7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10';
@@ -64,6 +66,27 @@ test('the course has who acknowledged it, until when and why', () => {
     ['escalated', null, null, null],
     ['acked', 'ann', 'door was open', at(42)],
   ]);
+});
+
+test('a firing keeps its sentence when a reminder has the same message', () => {
+  const message = 'temperature 9 above 8';
+  const firing = {
+    ...notificationOf(),
+    event: 'firing' as const,
+    ...{
+      message,
+      value: 9,
+      threshold: 8,
+      eventTimeMs: at(5).getTime(),
+      facts: { name: 'Freezer 1', location: null },
+    },
+  };
+  const reminder = { ...firing, seq: 2, event: 'reminder', eventTimeMs: at(35).getTime() } as const;
+  const worded = sentencesOf([firing, reminder], stated);
+  expect(worded(message, { event: 'firing', at: at(5) })).not.toContain('still');
+  expect(worded(message, { event: 'reminder', at: at(35) })).toContain('still');
+  expect(worded(message)).not.toContain('still');
+  expect(worded('another one')).toBe('another one');
 });
 
 describe('the story', () => {
