@@ -130,7 +130,7 @@ function headLines(
             .join(', ')
         : null,
     ],
-    ['not notified', notNotified(row)],
+    ['not notified', notNotified(row, record.deliveries)],
     ['runbook', notifications.findLast(({ runbook }) => runbook !== null)?.runbook ?? null],
     [
       'labels',
@@ -151,8 +151,12 @@ function headLines(
   ];
 }
 
-function notNotified({ deferredBy, suppressed }: EpisodeRow): string | null {
-  if (deferredBy !== null) return `now ${explainedSuppression(deferredBy)}`;
+function notNotified(
+  { deferredBy, suppressed }: EpisodeRow,
+  deliveries: readonly DeliveryRow[],
+): string | null {
+  const was = deliveries.some(({ outcome }) => outcome === 'sent');
+  if (deferredBy !== null) return `${was ? 'any more:' : 'now'} ${explainedSuppression(deferredBy)}`;
   return suppressed === null ? null : `when it fired, ${explainedSuppression(suppressed)}`;
 }
 
@@ -244,7 +248,7 @@ function deliveryLines(
 
 function noneBecause(row: EpisodeRow): string {
   if (row.backfilled) return 'none: it was over before its readings arrived';
-  const why = notNotified(row);
+  const why = notNotified(row, []);
   return why === null ? 'none, or they are kept no longer' : `none: ${why}`;
 }
 

@@ -150,7 +150,14 @@ describe('the story', () => {
     [{ suppressed: 'maintenance' }, 'not notified  when it fired, in a maintenance window'],
     [{ suppressed: 'inhibition' }, 'not notified  when it fired, inhibited: another open alert explains it'],
   ])('%j says why it is not notified, and when', (change, expected) => {
-    expect(text({ record: { ...record, episode: row(change) } })).toContain(expected);
+    expect(text({ record: { ...record, deliveries: [], episode: row(change) } })).toContain(expected);
+  });
+
+  test('after something was sent it is not notified any more', () => {
+    const silenced = { ...record, episode: row({ deferredBy: 'silence' }) };
+    expect(text({ record: silenced })).toContain('not notified  any more: silenced by an operator');
+    const waiting = [delivery({ outcome: null, doneAt: null })];
+    expect(text({ record: { ...silenced, deliveries: waiting } })).toContain('not notified  now silenced');
   });
 
   test('of what ended says why in words, of what was missed from the last sign of life on, each time in the zone', () => {
