@@ -31,6 +31,19 @@ export async function earlierRequest(db: Db, requestId: string): Promise<Earlier
   return (await db.query<EarlierRequest>(earlierRequestSql, [requestId])).rows[0];
 }
 
+export const standingAckSql = `
+SELECT a.acked_by AS by, a.acked_at AS at, a.acked_until AS "endsAt"
+FROM alert_commands c JOIN sensor_alerts a ON a.sensor_id = c.sensor_id AND a.alert_id = c.alert_id
+WHERE c.id = $1::bigint AND a.acked_at IS NOT NULL ORDER BY a.time DESC LIMIT 1`;
+
+/** The acknowledgement that stands of the alert that a command was about. */
+export async function standingAck(
+  db: Db,
+  commandId: string,
+): Promise<Pick<EarlierRequest, 'by' | 'at' | 'endsAt'> | undefined> {
+  return (await db.query<Pick<EarlierRequest, 'by' | 'at' | 'endsAt'>>(standingAckSql, [commandId])).rows[0];
+}
+
 // Whichever of two that arrive at once is first; the other one finds it.
 const ASK = `
 INSERT INTO alert_commands (kind, sensor_id, alert_type, alert_id, asked_by, comment, request_id, ends_at)

@@ -8,6 +8,7 @@ import {
   requestAck,
   requestSilence,
   requestSilenceEnd,
+  standingAck,
 } from '../../queries/alert-requests.ts';
 import { findOpenAlert, outcomeWithin } from '../../queries/alerts.ts';
 import type { Db } from '../../queries/db.ts';
@@ -54,14 +55,25 @@ export async function actOnAlert(
 
 async function resultOf(
   db: Db,
-  { kind: action, id, by, at, outcome, endsAt }: EarlierRequest,
+  request: EarlierRequest,
   { repeated, patienceMs }: { readonly repeated: boolean; readonly patienceMs: number },
 ): Promise<AnswerResult> {
-  const shared = { action, by, atMs: at.getTime(), repeated, untilMs: endsAt?.getTime() };
-  if (action !== 'ack') return { ...shared, outcome: 'done' };
-  const known = outcome ?? (await outcomeWithin(db, id, patienceMs));
-  return { ...shared, outcome: OUTCOMES[known ?? ''] ?? 'queued' };
+  const { kind: action, id } = request;
+  if (action !== 'ack') return { action, ...factsOf(request), outcome: 'done', repeated };
+  const known = request.outcome ?? (await outcomeWithin(db, id, patienceMs));
+  const outcome = OUTCOMES[known ?? ''] ?? 'queued';
+  // Then it is not that of the one who asked.
+  const ack = outcome === 'already' ? await standingAck(db, id) : request;
+  return { action, ...(ack === undefined ? {} : factsOf(ack)), outcome, repeated };
 }
+
+const factsOf = ({
+  by,
+  at,
+  endsAt,
+}: Pick<EarlierRequest, 'by' | 'at' | 'endsAt'>): Pick<AnswerResult, 'by' | 'atMs' | 'untilMs'> => ({
+  ...{ by, atMs: at.getTime(), untilMs: endsAt?.getTime() },
+});
 
 const OUTCOMES: Readonly<Record<string, AnswerResult['outcome']>> = {
   done: 'done',

@@ -8,7 +8,7 @@ import { type TextContext, clockOf } from './sentence.ts';
 export interface AnswerResult {
   /** `over`: there is no such open alert. `queued`: no daemon has executed it yet. */
   readonly outcome: 'done' | 'already' | 'over' | 'queued';
-  /** Who asked first under the name of the request, and when; absent if the alert was over. */
+  /** Who asked first under the name of the request, and when; of `already` whose acknowledgement stands; absent if the alert was over. */
   readonly by?: string | undefined;
   readonly atMs?: Millis | undefined;
   /** Of a silence, and of an acknowledgement that ends. */
