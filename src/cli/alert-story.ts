@@ -17,7 +17,7 @@ import type { SinkStatus } from '../queries/status.ts';
 import type { Sentences } from './alert-sentences.ts';
 import { deliveryWords, endingWords, explainedSuppression, outcomeWords, routeWords } from './alert-words.ts';
 import { crossingText, since, standing, valueText } from './episode-text.ts';
-import { formatSeconds, formatTime } from './format.ts';
+import { formatSpan, formatTime } from './format.ts';
 import { curveLines } from './plot.ts';
 import type { RouteOfDelivery } from './routes-of-deliveries.ts';
 import { type Column, inZone, tableLines } from './table.ts';
@@ -104,7 +104,6 @@ function headLines(
   const resolved = row.resolvedAt !== null;
   const color = resolved ? paint.green : severityPaint(paint, severityOf(row.severity));
   const sinceAt = since(first);
-  const lastedS = ((row.resolvedAt?.getTime() ?? nowMs) - sinceAt.getTime()) / 1000;
   const peakValue = row.peakValue ?? row.peakSoFar;
   const labels = notifications.at(-1)?.labels ?? {};
   const facts: readonly (readonly [string, string | null])[] = [
@@ -121,7 +120,7 @@ function headLines(
         : valueText(peakValue, row, stated, row.threshold),
     ],
     ['since', formatTime(sinceAt, zone)],
-    [resolved ? 'lasted' : 'lasts', formatSeconds(Math.max(0, lastedS))],
+    [resolved ? 'lasted' : 'lasts', formatSpan(sinceAt, row.resolvedAt ?? new Date(nowMs))],
     [
       'resolved',
       resolved

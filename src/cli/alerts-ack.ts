@@ -7,7 +7,9 @@ import { isAlertId, wholeAlertId } from './alert-id-argument.ts';
 import { durationArgument, durationOption } from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
+import { formatTime } from './format.ts';
 import { jsonLine } from './rows.ts';
+import { type Zone, zoneOf } from './zone.ts';
 
 interface Options {
   readonly config?: string;
@@ -66,7 +68,12 @@ const request = (cli: Cli, kind: 'ack' | 'resolve', command: Command): Command =
         async (alert: string, alertType: string | undefined, options: Options): Promise<ExitCode> => {
           const name = nameOf(alert, alertType);
           const { config } = loadConfig({ file: options.config, env: cli.env });
-          return withDatabase(cli, config, (db) => ask(cli, db, kind, name, options), { refuseNewer: true });
+          return withDatabase(
+            cli,
+            config,
+            (db) => ask(cli, db, { kind, name, zone: zoneOf(config, {}) }, options),
+            { refuseNewer: true },
+          );
         },
       ),
     );
@@ -83,8 +90,7 @@ function nameOf(alert: string, alertType: string | undefined): AlertName {
 async function ask(
   cli: Cli,
   db: Db,
-  kind: 'ack' | 'resolve',
-  name: AlertName,
+  { kind, name, zone }: { readonly kind: 'ack' | 'resolve'; readonly name: AlertName; readonly zone: Zone },
   options: Options,
 ): Promise<ExitCode> {
   const by = operatorName(cli, options.by);
@@ -92,27 +98,34 @@ async function ask(
   const alert = await findOpenAlert(db, named);
   if (alert === undefined)
     throw notOpen('alertId' in name ? name.alertId : `${name.sensor} ${name.alertType}`);
-  const id = await askFor(db, alert, { kind, by, comment: options.comment, forMs: options.for });
+  const { id, endsAt } = await askFor(db, alert, { kind, by, comment: options.comment, forMs: options.for });
   const outcome = options.wait === false ? null : await outcomeWithin(db, id, options.wait);
-  if (options.json === true) print(cli, jsonLine({ ...alert, command: kind, by, outcome }));
-  else print(cli, sentence(kind, alert, outcome));
+  if (options.json === true) print(cli, jsonLine({ ...alert, command: kind, by, until: endsAt, outcome }));
+  else print(cli, ackSentence(kind, alert, { outcome, endsAt }, zone));
   if (outcome === null && options.wait !== false)
     cli.stderr.write('fieldwatch: no daemon has executed it yet; it is executed as soon as one runs\n');
   return outcome === 'not_open' ? 1 : 0;
 }
 
-function sentence(kind: 'ack' | 'resolve', { sensor, alertType }: OpenAlert, outcome: string | null): string {
+/** What came of it; an acknowledgement that ends says when. */
+export function ackSentence(
+  kind: 'ack' | 'resolve',
+  { sensor, alertType }: Pick<OpenAlert, 'sensor' | 'alertType'>,
+  { outcome, endsAt }: { readonly outcome: string | null; readonly endsAt: Date | null },
+  zone?: Zone,
+): string {
   const about = `${sensor} ${alertType}`;
+  const until = endsAt === null ? '' : ` until ${formatTime(endsAt, zone)}`;
   switch (outcome) {
     case 'done':
-      return kind === 'ack' ? `acknowledged: ${about}` : `resolved: ${about}`;
+      return kind === 'ack' ? `acknowledged${until}: ${about}` : `resolved: ${about}`;
     case 'already':
       return `was acknowledged before: ${about}`;
     case 'not_open':
       return `not open any more: ${about}`;
     case null:
     default:
-      return `left for the daemon: ${kind} ${about}`;
+      return `left for the daemon: ${kind}${until} ${about}`;
   }
 }
 

@@ -51,6 +51,14 @@ export function formatSeconds(seconds: number): string {
   return formatDuration(Math.round(seconds / unit) * unit * 1000);
 }
 
+/** How long it is from one time to another by what `formatTime` shows of them, and never longer: with seconds below an hour. */
+export function formatSpan(from: Date, to: Date): string {
+  const [fromS, toS] = [from, to].map((time) => Math.floor(time.getTime() / 1000));
+  const seconds = Math.max(0, (toS ?? 0) - (fromS ?? 0));
+  const unit = seconds < 3600 ? 1 : seconds < 86_400 ? 60 : 3600;
+  return formatDuration(Math.floor(seconds / unit) * unit * 1000);
+}
+
 const UTC = 'UTC';
 const clocks = new Map<string, Intl.DateTimeFormat>();
 

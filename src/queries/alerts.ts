@@ -228,7 +228,7 @@ ORDER BY a.sensor_id, a.alert_type LIMIT 2`;
 
 const ASK = `
 INSERT INTO alert_commands (kind, sensor_id, alert_type, alert_id, asked_by, comment, ends_at)
-VALUES ($1, $2, $3, $4, $5, $6, now() + $7::float8 * interval '1 ms') RETURNING id::text`;
+VALUES ($1, $2, $3, $4, $5, $6, now() + $7::float8 * interval '1 ms') RETURNING id::text, ends_at AS "endsAt"`;
 
 export const outcomeText = 'SELECT outcome FROM alert_commands WHERE id = $1::bigint';
 
@@ -258,14 +258,20 @@ export async function findOpenAlert(db: Db, name: AlertName): Promise<OpenAlert 
   return (await db.query<OpenAlert>(openText, values)).rows[0];
 }
 
-/** Queues a command for the daemon; returns its number. */
+/** A command that was queued: its number, and the end of an acknowledgement that has one. */
+export interface AskedCommand {
+  readonly id: string;
+  readonly endsAt: Date | null;
+}
+
+/** Queues a command for the daemon. */
 export async function askFor(
   db: Db,
   alert: OpenAlert,
   { kind, by, comment, forMs }: AlertRequest,
-): Promise<string> {
+): Promise<AskedCommand> {
   const { sensorId, alertType, alertId } = alert;
-  const { rows } = await db.query<{ id: string }>(ASK, [
+  const { rows } = await db.query<AskedCommand>(ASK, [
     kind,
     sensorId,
     alertType,
@@ -274,7 +280,9 @@ export async function askFor(
     comment,
     forMs ?? null,
   ]);
-  return rows[0]?.id ?? '';
+  const [asked] = rows;
+  if (asked === undefined) throw new Error('a command that was just stored is not there');
+  return asked;
 }
 
 /** How often the answer is looked for. */

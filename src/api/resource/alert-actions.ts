@@ -35,7 +35,7 @@ const action = (kind: 'ack' | 'resolve', summary: string) =>
       const by = operatorOf(caller);
       const alert = await findOpenAlert(db, { alertId });
       if (alert === undefined) throw await notOpen(db, alertId);
-      const id = await askFor(db, alert, { kind, by, comment: body.comment, ...lasting(body) });
+      const { id } = await askFor(db, alert, { kind, by, comment: body.comment, ...lasting(body) });
       const outcome = await outcomeWithin(db, id, PATIENCE_MS);
       const { sensor, alertType } = alert;
       return {

@@ -67,10 +67,9 @@ export function timeLine(notification: OutgoingNotification, context: TextContex
   const { messages, trends } = context.language;
   const fromMs = sinceMs(notification);
   if (statusOf(notification) === 'resolved') {
-    const lasted = lasting((eventTimeMs - fromMs) / 1000);
     const ends = localSpan(fromMs, eventTimeMs, context.nowMs, clockOf(context));
     const extreme = extremeText(notification, context);
-    return [fill(messages.from_to, { ...ends, lasted }), extreme].filter((part) => part !== '').join(', ');
+    return [fill(messages.from_to, ends), extreme].filter((part) => part !== '').join(', ');
   }
   // Its end has a notification of its own, which says from when to when.
   if (notification.past === 'over') return '';

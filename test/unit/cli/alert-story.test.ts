@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { sentencesOf } from '../../../src/cli/alert-sentences.ts';
 import { type AlertStory, storyDocument, storyLines } from '../../../src/cli/alert-story.ts';
+import { ackSentence } from '../../../src/cli/alerts-ack.ts';
 import { routeWords } from '../../../src/cli/alert-words.ts';
 import { crossingText, shortStanding, standing } from '../../../src/cli/episode-text.ts';
-import { formatCrossing, formatShortTime, formatTime } from '../../../src/cli/format.ts';
+import { formatCrossing, formatShortTime, formatSpan, formatTime } from '../../../src/cli/format.ts';
 import { cells, createPaint } from '../../../src/cli/terminal.ts';
 import { courseOf } from '../../../src/queries/alert-course.ts';
 import {
@@ -251,6 +252,25 @@ test('a crossing is on the side of the limit that it claims', () => {
   expect(crossingText(row({ value: 8.0001 }), stated)).toBe('8.0001 °C > 8 °C');
   expect(formatCrossing('temperature_high', 8.0001, 8)).toBe('8.0001 °C > 8 °C');
   expect(formatCrossing('battery_low', 13.5, 15)).toBe('13.5 % < 15 %');
+});
+
+test.each([
+  ['20:52:11.800', '20:55:46.100', '3m35s'],
+  ['20:00:00', '20:59:59', '59m59s'],
+  ['20:00:00', '21:05:46', '1h5m'],
+  ['20:00:01', '20:00:00', '0s'],
+])('from %s to %s it lasted %s', (from, to, expected) => {
+  const on = (time: string) => new Date(`2026-01-01T${time}Z`);
+  expect(formatSpan(on(from), on(to))).toBe(expected);
+});
+
+test('who acknowledges for a while is told until when', () => {
+  const about = { sensor: 'a1', alertType: 'temperature_high' };
+  const said = (outcome: string | null, endsAt: Date | null) =>
+    ackSentence('ack', about, { outcome, endsAt }, 'Europe/Berlin');
+  expect(said('done', null)).toBe('acknowledged: a1 temperature_high');
+  expect(said('done', at(5))).toBe('acknowledged until 2026-01-01 13:05:00+01: a1 temperature_high');
+  expect(said('already', at(5))).toBe('was acknowledged before: a1 temperature_high');
 });
 
 test('times of the operator are in one zone', () => {

@@ -6,7 +6,7 @@ import type { OutgoingNotification } from '../../../src/core/notify/delivery.ts'
 import { bodyOf, titleOf } from '../../../src/core/notify/messages.ts';
 import { ENDINGS, MESSAGES } from '../../../src/core/notify/text/language.ts';
 import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../../../src/core/notify/text/languages.ts';
-import { lasting, localTime } from '../../../src/core/notify/text/moment.ts';
+import { lasting, localSpan, localTime, localUntil } from '../../../src/core/notify/text/moment.ts';
 import { quantity } from '../../../src/core/notify/text/quantity.ts';
 import { sampleNotifications } from '../../../src/core/notify/text/samples.ts';
 import { type TextContext, sentenceOf } from '../../../src/core/notify/text/sentence.ts';
@@ -389,6 +389,20 @@ test('a time is that of the zone, with its day where it is another one', () => {
   expect(at(ago(600))).toBe('27 Nov 23:30');
   expect(at(Date.UTC(2025, 0, 2, 12))).toBe('2 Jan 2025 13:00');
   expect(at(ago(600), 'America/New_York')).toBe('27 Nov 17:30');
+});
+
+test('a span is as long as its two times say', () => {
+  const clock = { locale: 'en-GB', timezone: 'Europe/Berlin' };
+  const span = (from: string, to: string) => {
+    const [fromMs = 0, toMs = 0] = [from, to].map((time) => Date.parse(`2026-01-01T${time}Z`));
+    return Object.values(localSpan(fromMs, toMs, toMs, clock)).join(' ');
+  };
+  expect(span('08:27:10', '08:35:50')).toBe('09:27 09:35 8 min');
+  expect(span('08:27:50', '08:35:10')).toBe('09:27 09:35 8 min');
+  expect(span('08:27:10.900', '08:30:45.200')).toBe('09:27:10 09:30:45 3 min 35 s');
+  const untilMs = Date.parse('2026-01-01T08:55:40Z');
+  expect(localUntil(untilMs, untilMs - 200_000, clock)).toBe('09:55:40');
+  expect(localUntil(untilMs, untilMs - 400_000, clock)).toBe('09:55');
 });
 
 /** That a text claims must be what it shows, whatever the unit and however close the value is to its limit. */

@@ -1,7 +1,7 @@
 import type { AlertCommandAction } from '../alert-command.ts';
 import type { Millis } from '../../reading.ts';
 import { fill } from './language.ts';
-import { localTime } from './moment.ts';
+import { localUntil } from './moment.ts';
 import { type TextContext, clockOf } from './sentence.ts';
 
 /** What came of acknowledging or silencing an alert from a notification. */
@@ -34,7 +34,7 @@ export function answerText(result: AnswerResult, context: TextContext): string {
       if (untilMs === undefined) return fill(messages.done_acknowledged, { by });
       return fill(action === 'ack' ? messages.done_acknowledged_until : messages.done_silenced, {
         by,
-        time: localTime(untilMs, context.nowMs, clockOf(context)),
+        time: localUntil(untilMs, context.nowMs, clockOf(context)),
       });
   }
 }

@@ -77,25 +77,32 @@ export function localTime(
     .join(' ');
 }
 
-/** The two ends of a span: with seconds where it is so short that they count, and the zone once. */
+/** The two ends of a span: with seconds where it is so short that they count, and the zone once; and how long it is by what they show. */
 export function localSpan(
   fromMs: Millis,
   toMs: Millis,
   nowMs: Millis,
   clock: LocalClock,
-): { readonly from: string; readonly to: string } {
+): { readonly from: string; readonly to: string; readonly lasted: string } {
   const seconds = countsSeconds((toMs - fromMs) / 1000);
   // Between them the clocks may have been put back.
   const zone = zoneText(fromMs, clock) !== zoneText(toMs, clock);
+  const shownS = seconds ? 1 : 60;
+  const shown = (atMs: Millis) => Math.floor(atMs / 1000 / shownS) * shownS;
   return {
     from: localTime(fromMs, nowMs, clock, { seconds, zone }),
     to: localTime(toMs, nowMs, clock, { seconds }),
+    lasted: lasting(shown(toMs) - shown(fromMs)),
   };
 }
 
 /** The beginning of a span that lasts. */
 export const localSince = (fromMs: Millis, nowMs: Millis, clock: LocalClock): string =>
   localTime(fromMs, nowMs, clock, { seconds: countsSeconds((nowMs - fromMs) / 1000) });
+
+/** The end of what lasts from now on. */
+export const localUntil = (untilMs: Millis, nowMs: Millis, clock: LocalClock): string =>
+  localTime(untilMs, nowMs, clock, { seconds: countsSeconds((untilMs - nowMs) / 1000) });
 
 const countsSeconds = (seconds: number): boolean => Math.round(seconds) < COUNTS_SECONDS_S;
 

@@ -5,7 +5,7 @@ import { NO_SENSOR } from '../../policy/episode.ts';
 import type { Millis } from '../../reading.ts';
 import { oneLine } from '../one-line.ts';
 import { type Language, type MessageName, fill } from './language.ts';
-import { type LocalClock, lasting, localTime } from './moment.ts';
+import { type LocalClock, lasting, localUntil } from './moment.ts';
 import { quantity } from './quantity.ts';
 
 /** How and when a text is written: the moment of sending. */
@@ -219,7 +219,7 @@ function wordsOf(notification: Described, context: TextContext): Readonly<Record
     metric: metricText(metric, language),
     severity: language.severities[severity],
     by: oneLine(ackedBy),
-    time: ackUntilMs === undefined ? '' : localTime(ackUntilMs, nowMs, clockOf(context)),
+    time: ackUntilMs === undefined ? '' : localUntil(ackUntilMs, nowMs, clockOf(context)),
     lasted: escalatedAfterS === undefined ? '' : lasting(escalatedAfterS),
   };
 }
