@@ -177,7 +177,7 @@ function invite(view: DemoView, config: Config, app: App, invocation: Invocation
   );
   view.note(
     withInvocation(
-      '  what a person would be sent: `fieldwatch notify preview`; who is sent what: `fieldwatch notify list`. Ctrl-C ends it.',
+      '  the texts that would be sent: `fieldwatch notify preview`; which sink is sent what: `fieldwatch notify list`. Ctrl-C ends it.',
       invocation,
     ),
   );
