@@ -1,3 +1,4 @@
+import { SUPPRESSIBLE } from '../../core/notify/delivery.ts';
 import type {
   DeliveryOutcome,
   GroupName,
@@ -61,7 +62,9 @@ const ITEM = `d.id::float8 AS id, ${PAYLOAD} AS notification, d.origin, d.step, 
 const JOINED = `alert_deliveries d JOIN LATERAL (
   SELECT payload FROM alert_outbox WHERE alert_id = d.alert_id AND seq = d.seq OFFSET 0) o ON true`;
 
-const NEXT = `SELECT ${ITEM} FROM ${JOINED} WHERE ${WAITING} AND ${FIRST_OF_EPISODE} ORDER BY d.id LIMIT $2`;
+const IS_SUPPRESSED = `s.alert_id = d.alert_id AND s.detail ? 'deferred'`;
+
+const NEXT = `SELECT ${ITEM}, EXISTS (SELECT FROM alert_state s WHERE ${IS_SUPPRESSED}) AS suppressed FROM ${JOINED} WHERE ${WAITING} AND ${FIRST_OF_EPISODE} ORDER BY d.id LIMIT $2`;
 
 export const groupSql = `
 SELECT count(*)::int AS total, coalesce(max(id), 0)::float8 AS "lastId" FROM alert_deliveries d
@@ -82,6 +85,13 @@ SELECT DISTINCT ON (n.alert_id) n.alert_id, n.seq, n.sink, 'reminder', n.alert_t
  ORDER BY n.alert_id, n.seq DESC
 ON CONFLICT (alert_id, sink) WHERE held AND origin = 'reminder' DO UPDATE SET due_at = excluded.due_at, seq = excluded.seq`;
 
+/** No reminder follows: the notification at the end of the suppression has one. */
+const CANCEL = `
+UPDATE alert_deliveries SET done_at = now(), outcome = 'cancelled' WHERE sink = $1 AND id = ANY($2::bigint[]) AND done_at IS NULL`;
+
+const CANCEL_SUPPRESSED = `
+UPDATE alert_deliveries d SET done_at = now(), outcome = 'cancelled' FROM alert_state s WHERE ${OF_GROUP} AND ${IS_SUPPRESSED}`;
+
 const CONFIRM = `
 WITH done AS (UPDATE alert_deliveries d SET done_at = now(), outcome = $3
   WHERE sink = $1 AND id = ANY($2::bigint[]) AND done_at IS NULL RETURNING d.*)
@@ -93,6 +103,14 @@ WITH done AS (UPDATE alert_deliveries d SET done_at = now(), outcome = $5
 flushed AS (INSERT INTO notify_groups (sink, event, group_key, flushed_at) VALUES ($1, $2, $3, now())
   ON CONFLICT (sink, event, group_key) DO UPDATE SET flushed_at = excluded.flushed_at)
 ${REMIND}`;
+
+interface Candidate extends QueuedNotification {
+  /** Its alert is, now. */
+  readonly suppressed: boolean;
+}
+
+const isSuppressed = ({ suppressed, notification }: Candidate): boolean =>
+  suppressed && SUPPRESSIBLE.includes(notification.event);
 
 /** The stored queue of one sink. */
 export class StoredQueue implements SinkQueue {
@@ -114,11 +132,17 @@ export class StoredQueue implements SinkQueue {
   }
 
   async next(limit: number): Promise<readonly QueuedNotification[]> {
-    return (await this.#query(NEXT, [this.#sink, limit])).rows as QueuedNotification[];
+    for (;;) {
+      const rows = (await this.#query(NEXT, [this.#sink, limit])).rows as Candidate[];
+      const suppressed = rows.filter(isSuppressed).map(({ id }) => id);
+      if (suppressed.length === 0) return rows.map(({ suppressed: _, ...queued }) => queued);
+      await this.#query(CANCEL, [this.#sink, suppressed]);
+    }
   }
 
   async group({ event, groupKey }: GroupName, names: number): Promise<QueuedGroup> {
     const of = [this.#sink, event, groupKey];
+    if (SUPPRESSIBLE.includes(event)) await this.#query(CANCEL_SUPPRESSED, of);
     const counted = (await this.#query(groupSql, of)).rows as { total: number; lastId: number }[];
     const first = (await this.#query(groupFirstSql, [...of, names])).rows as QueuedNotification[];
     const { total = 0, lastId = 0 } = counted[0] ?? {};

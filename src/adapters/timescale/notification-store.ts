@@ -47,17 +47,19 @@ SELECT count(*) FILTER (WHERE outcome IS NULL)::int AS queued, count(*) FILTER (
 /**
  * What is held for a moment at which its alert must still be firing. `ack` is the state of the engine: without an end it
  * lasts as long as the episode. While a sensor is silent its other alerts are not repeated. A new id: at the end of the queue.
+ * Those of a mute time are not due at the very same moment: the newest is that of the next second, too.
  */
 const RELEASE = `
 WITH due AS (
   SELECT d.id, d.alert_id, d.origin, d.due_at, d.repeat_ms, y.alert_id IS NOT NULL AS system, s.state, s.detail,
          s.sensor_id, s.metric, s.kind, 'epoch'::timestamptz + (s.detail->'ack'->>'untilMs')::float8 * interval '1 ms' AS acked_until,
          row_number() OVER (PARTITION BY d.alert_id, d.origin ORDER BY d.seq DESC, d.step DESC) AS newest
-    FROM (SELECT * FROM alert_deliveries WHERE sink = $1 AND held AND due_at <= now() ORDER BY due_at LIMIT $2) d
+    FROM (SELECT * FROM alert_deliveries WHERE sink = $1 AND held AND due_at <= now() + interval '1 s' ORDER BY due_at LIMIT $2) d
     LEFT JOIN alert_state s ON s.alert_id = d.alert_id
     LEFT JOIN system_alerts y ON y.alert_id = d.alert_id AND y.resolved_at IS NULL),
 decided AS (
   SELECT id, CASE
+    WHEN due_at > now() THEN 'wait'
     WHEN system THEN 'release'
     WHEN state IS NULL OR state NOT IN ('firing', 'recovering', 'flapping', 'latched') THEN 'cancelled'
     WHEN state = 'latched' AND origin <> 'mute' THEN 'cancelled'

@@ -36,6 +36,14 @@ export type DeliveryOrigin = 'mute' | 'escalation' | 'reminder';
 /** They say that an alert is open: untrue once it has ended, and not sent then. The text of a firing says that it is over. */
 export const SAYS_OPEN: readonly AlertNotification['event'][] = ['reminder', 'deescalated'];
 
+/** Not sent while their alert is suppressed, also where it became so while they waited. What is still open after that is notified then. */
+export const SUPPRESSIBLE: readonly AlertNotification['event'][] = [
+  ...SAYS_OPEN,
+  'firing',
+  'escalated',
+  'flapping_start',
+];
+
 /** An outgoing notification with the facts about its sensor. */
 export type OutgoingNotification = AlertNotification & {
   readonly facts: SensorFactsOf;

@@ -243,7 +243,8 @@ describe('a mute time', () => {
       severity: 'critical',
     });
     await publish([firing, rise], [stateOf(firing)]);
-    await due();
+    // Each is due by when it was queued.
+    await db.rows(`UPDATE alert_deliveries SET due_at = now() + (seq - 1) * interval '500 ms' WHERE held`);
     await until('phone', 1);
     expect(got('phone')).toEqual(['escalated mute']);
     expect(await held()).toEqual([]);
@@ -460,6 +461,48 @@ describe('groups', () => {
     expect(await dueInMs()).toBe(20);
     await db.rows(`UPDATE notify_groups SET flushed_at = now() - interval '19 min'`);
     expect(await dueInMs()).toBe(1);
+  });
+
+  test.each([
+    ['inhibited', 'inhibition'],
+    ['silenced', 'silence'],
+  ])(
+    'what is %s while it waits for others is not sent, nor its end; what is open after that is',
+    async (_, deferred) => {
+      const { publish, got, until, idle } = daemon('    - { to: phone, group_wait: 30s, group_by: [] }');
+      const [short, long, other] = [notificationOf(), notificationOf(), notificationOf()];
+      const all = [short, long, other];
+      const stored = (each: AlertNotification, detail = {}) =>
+        stateOf(each, detail, { metric: `metric${all.indexOf(each)}` });
+      await publish(
+        all,
+        all.map((each) => stored(each)),
+      );
+      for (const each of [short, long]) await store1(stored(each, { deferred }));
+      await db.rows(`UPDATE alert_deliveries SET due_at = now() WHERE done_at IS NULL`);
+      await until('phone', 1);
+      await publish([endOf(short)]);
+      await idle();
+      expect(got('phone')).toEqual(['firing']);
+      await publish([notificationOf({ alertId: long.alertId, seq: 2 })], [stored(long)]);
+      await publish([endOf(other)]);
+      await db.rows(`UPDATE alert_deliveries SET due_at = now() WHERE done_at IS NULL`);
+      await db.rows(`UPDATE notify_groups SET flushed_at = now() - interval '1 d'`);
+      await until('phone', 3);
+      expect(got('phone').sort()).toEqual(['firing', 'firing', 'resolved']);
+      expect(await outcomes('phone')).toHaveLength(5);
+      expect((await outcomes('phone')).filter(({ outcome }) => outcome === 'cancelled')).toHaveLength(2);
+    },
+  );
+
+  test('of a sink without groups, too: it may have been down until then', async () => {
+    const firing = notificationOf();
+    const queue = store.queueOf('phone');
+    const { publish } = daemon('    - { to: mail }');
+    await publish([firing], [stateOf(firing, { deferred: 'inhibition' })]);
+    await db.rows(`UPDATE alert_deliveries SET sink = 'phone', done_at = NULL, outcome = NULL`);
+    expect(await queue.next(10)).toEqual([]);
+    expect(await outcomes('phone')).toMatchObject([{ outcome: 'cancelled' }]);
   });
 
   test('wait on while many are added, at most for the interval', async () => {
