@@ -68,16 +68,16 @@ describe('the sentence says what happened', () => {
     ['Freezer 1: temperature 9.3 °C, above 8 °C', {}],
     ['Freezer 1: temperature 12.4 °C, above 12 °C, now critical', { event: 'escalated', value: 12.38, threshold: 12, severity: 'critical' }],
     ['Freezer 1: temperature 10 °C, above 8 °C, down to warning', { event: 'deescalated', value: 10 }],
-    ['Freezer 1: temperature 29 °C, back under 30 °C, not yet clear (28 °C)', { event: 'reminder', value: 29, threshold: 30, clear: 28 }],
-    ['Freezer 1: temperature 29 °C, back under 30 °C, not yet clear (28 °C)', { value: 29, threshold: 30, clear: 28 }],
-    ['Freezer 1: temperature 7 °C, back under 8 °C, not clear yet', { event: 'reminder', value: 7 }],
+    ['Freezer 1: temperature 29 °C, back under 30 °C, not back to normal until 28 °C', { event: 'reminder', value: 29, threshold: 30, clear: 28 }],
+    ['Freezer 1: temperature 29 °C, back under 30 °C, not back to normal until 28 °C', { value: 29, threshold: 30, clear: 28 }],
+    ['Freezer 1: temperature 7 °C, back under 8 °C, not back to normal yet', { event: 'reminder', value: 7 }],
     ['Freezer 1: temperature still 9.3 °C, above 8 °C', { event: 'reminder' }],
-    ['Freezer 1: temperature is not clear yet', { event: 'reminder', value: null }],
+    ['Freezer 1: temperature is not back to normal yet', { event: 'reminder', value: null }],
     ['Freezer 1: temperature was 12.1 °C, above 8 °C', { past: 'over', value: 12.13 }],
     ['Freezer 1: there was no temperature for 15 min', { ...noData, past: 'over' }],
     ['Freezer 1 was offline: nothing received for 15 min', { ...offline, eventTimeMs: ago(1), past: 'over' }],
     ['Freezer 1 was offline, as it or its gateway reported', { ...offline, threshold: 0, past: 'over' }],
-    ['Freezer 1: temperature was 12.1 °C, above 8 °C; not clear yet', { past: 'open', value: 12.13 }],
+    ['Freezer 1: temperature was 12.1 °C, above 8 °C; not back to normal yet', { past: 'open', value: 12.13 }],
     ['Freezer 1: temperature 8.03 °C, above 8 °C', { value: 8.03 }],
     ['Freezer 1: temperature 8.04 °C, above 8 °C', { value: 8.04 }],
     ['Freezer 1: temperature 8.04 °C, above 8 °C', { value: 8.04, clear: 7.5 }],
@@ -96,7 +96,7 @@ describe('the sentence says what happened', () => {
     ['Freezer 1 is offline: nothing received for 1 h 5 min', { ...offline, eventTimeMs: ago(50) }],
     ['Freezer 1 is offline, as it or its gateway reports', { ...offline, value: 0, threshold: 0 }],
     ['Freezer 1 is still offline: nothing received for 4 h 15 min', { ...offline, value: 15_300, event: 'reminder' }],
-    ['Freezer 1: temperature ended, the sensor was retired', { ...over, reason: 'retired' }],
+    ['Freezer 1: alert for temperature ended, the sensor was retired', { ...over, reason: 'retired' }],
     ['Freezer 1: temperature is no longer expected', { ...over, ...noData, reason: 'retired' }],
     ['Freezer 1: temperature 7.2 °C, back to normal', over],
     ['Freezer 1: temperature 7 °C, back to normal', { ...over, value: 6.97, clear: 7 }],
@@ -105,11 +105,28 @@ describe('the sentence says what happened', () => {
     ['Freezer 1: temperature is received again', { ...over, ...noData, reason: 'data_resumed' }],
     ['Freezer 1 is online again', { ...over, ...offline, reason: 'data_resumed' }],
     ['Freezer 1: offline alert closed by an operator', { ...over, ...offline, reason: 'manual' }],
+    ['Freezer 1: alert for temperature closed by an operator', { ...over, reason: 'manual' }],
+    ['Freezer 1: alert for change of temperature closed by an operator', { ...over, ...rate, ...over, reason: 'manual' }],
     ['Freezer 1: temperature is flapping around 8 °C', { event: 'flapping_start' }],
     ['Freezer 1: temperature acknowledged by Ann', { event: 'acknowledged', ackedBy: 'Ann' }],
     ['Freezer 1: temperature acknowledged by Ann until 13:30', { event: 'acknowledged', ackedBy: 'Ann', ackUntilMs: NOW_MS + 4 * 3_600_000 }],
     ['Freezer 1: temperature was 9.3 °C, above 8 °C', { eventTimeMs: ago(62) }],
   ])('%s', (expected, more) => expect(sentence(more)).toBe(expected)); // prettier-ignore
+
+  test('what an operator closed is the alert, in each language; what is normal is said with its limit', () => {
+    const closed = { ...over, reason: 'manual' } as const;
+    const inDeadband = { event: 'reminder', value: 29, threshold: 30, clear: 28 } as const;
+    const both = (name: 'de' | 'es') =>
+      [closed, inDeadband].map((each) => sentence(each, context({ language: LANGUAGES[name] })));
+    expect(both('de')).toEqual([
+      'Freezer 1: Alarm Temperatur von Hand geschlossen',
+      'Freezer 1: Temperatur 29 °C, wieder unter 30 °C, noch keine Entwarnung (ab 28 °C)',
+    ]);
+    expect(both('es')).toEqual([
+      'Freezer 1: alerta de temperatura cerrada por un operador',
+      'Freezer 1: temperatura 29 °C, de nuevo por debajo de 30 °C, aún no normal (a partir de 28 °C)',
+    ]);
+  });
 
   test('the key where the sensor has no name; the unit that the database states; a metric as words', () => {
     const facts = { name: null, location: null };

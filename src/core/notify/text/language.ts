@@ -27,7 +27,7 @@ export const MESSAGES = [
   'subject', 'subject_rate', 'subject_mean', 'subject_spread', 'subject_difference', 'subject_no_data',
   'subject_offline',
   // Beyond the limit, and a change of the severity after it.
-  'above', 'below', 'rises', 'falls', 'unusual_above', 'unusual_below', 'escalated', 'deescalated',
+  'alert_for', 'above', 'below', 'rises', 'falls', 'unusual_above', 'unusual_below', 'escalated', 'deescalated',
   // Still open: beyond the limit, in the deadband, in the past.
   'still_above', 'still_below', 'still_rises', 'still_falls', 'still_unusual',
   'back_under', 'back_over', 'back_under_until', 'back_over_until', 'open_without_value',

@@ -96,6 +96,13 @@ export function subjectOf(notification: AlertNotification, context: TextContext)
   });
 }
 
+/** The alert itself: that of what is missed is named as one already. */
+function alertOf(notification: AlertNotification, context: TextContext): string {
+  const subject = subjectOf(notification, context);
+  const isNamed = isOfSilence(identityOf(notification).kind);
+  return isNamed ? subject : fill(context.language.messages.alert_for, { subject });
+}
+
 /** A number of the alert with its unit: its value, limit or extreme. `others` are numbers that it is compared with. */
 export function quantityOf(
   value: number | null | undefined,
@@ -216,6 +223,7 @@ function wordsOf(notification: Described, context: TextContext): Readonly<Record
   return {
     name: oneLine(facts.name ?? sensorKey),
     subject: subjectOf(notification, context),
+    alert: alertOf(notification, context),
     metric: metricText(metric, language),
     severity: language.severities[severity],
     by: oneLine(ackedBy),
