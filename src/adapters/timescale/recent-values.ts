@@ -36,14 +36,30 @@ export async function valuesIn(
   return rows.reverse();
 }
 
+/** Whether an acknowledgement ended within the time for which an escalation waited. */
+async function ackEndedOf(
+  db: Querying,
+  { alertId, escalatedAfterS }: Pick<OutgoingNotification, 'alertId' | 'escalatedAfterS'>,
+  nowMs: Millis,
+): Promise<Pick<RecentValues, 'ackEnded'>> {
+  if (escalatedAfterS === undefined) return {};
+  const { rows } = await db.query<object>(
+    `SELECT FROM sensor_alerts WHERE alert_id = $1::uuid AND acked_until > $2::timestamptz AND acked_until <= $3::timestamptz LIMIT 1`,
+    [alertId, new Date(nowMs - escalatedAfterS * 1000), new Date(nowMs)],
+  );
+  return rows.length === 0 ? {} : { ackEnded: true };
+}
+
 /** The trend as it is now, and, for a notification that is late or was made later, the newest value. */
 export async function recentOf(
   db: Querying,
-  notification: AlertNotification & Pick<OutgoingNotification, 'origin'>,
+  notification: AlertNotification & Pick<OutgoingNotification, 'origin' | 'escalatedAfterS'>,
   nowMs: Millis,
 ): Promise<RecentValues | undefined> {
   const { sensorId, metric = '', kind, event, value, eventTimeMs, origin } = notification;
-  if (metric === '' || kind === 'no_data' || kind === 'offline') return undefined;
+  const ack = await ackEndedOf(db, notification, nowMs);
+  if (metric === '' || kind === 'no_data' || kind === 'offline')
+    return ack.ackEnded === true ? ack : undefined;
   // The clock of a sensor may run ahead.
   const toMs = Math.max(nowMs, eventTimeMs);
   const values = await valuesIn(
@@ -59,8 +75,8 @@ export async function recentOf(
     isAlarm && kind === 'threshold' && value !== null
       ? trendAt(values, { timeMs: eventTimeMs, value, low: identityOf(notification).low })
       : trendOf(trendWindow(values));
-  if (isOfNow || kind !== 'threshold' || newest === undefined) return { trend };
-  return newest.timeMs >= eventTimeMs ? { trend, newest } : { trend };
+  if (isOfNow || kind !== 'threshold' || newest === undefined) return { trend, ...ack };
+  return newest.timeMs >= eventTimeMs ? { trend, newest, ...ack } : { trend, ...ack };
 }
 
 /** The same for a sink: undefined where the database does not answer at once. */

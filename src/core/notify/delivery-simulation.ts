@@ -47,6 +47,8 @@ interface Row {
   readonly createdMs: Millis;
   readonly dueMs: Millis;
   readonly held: boolean;
+  /** Once it is released. */
+  readonly ackEnded?: boolean;
   readonly outcome: 'sent' | 'collapsed' | 'cancelled' | undefined;
 }
 
@@ -289,7 +291,7 @@ export class DeliverySimulation {
   }
 
   /** What was made later than its notification is sent as the newest of its episode, under the event that it is for. */
-  #outgoing({ sink, notification, origin, event, step }: Row): OutgoingNotification {
+  #outgoing({ sink, notification, origin, event, step, ackEnded }: Row): OutgoingNotification {
     const { alertId, seq } = notification;
     const newest =
       origin === null
@@ -305,6 +307,7 @@ export class DeliverySimulation {
         ? { escalatedAfterS: step, notified: this.#notifiedBefore(sink, notification.alertId) }
         : {}),
       ...(step < 0 ? { repetition: -step } : {}),
+      ...(ackEnded === true ? { recent: { ackEnded } } : {}),
     };
   }
 }
@@ -338,5 +341,6 @@ function verdictOf(row: Row, newer: boolean, view: EpisodeView, nowMs: Millis): 
   const isAbsence = kind === 'no_data' || kind === 'offline';
   if (origin === 'reminder' && !isAbsence && view.isSilent(sensorId, metric))
     return { dueMs: nowMs + (repeatMs ?? 0) };
-  return { held: false, createdMs: nowMs, dueMs: nowMs };
+  const ackEnded = ackedUntilMs !== undefined && ackedUntilMs > nowMs - row.step * 1000;
+  return { held: false, createdMs: nowMs, dueMs: nowMs, ackEnded };
 }

@@ -11,11 +11,13 @@ export interface SensorFactsOf {
   readonly gateway?: string | null;
 }
 
-/** What the values of its metric do when a notification is sent. */
+/** What the values of its metric do when a notification is sent, and what became of an acknowledgement. */
 export interface RecentValues {
   /** Undefined: too few values. */
   readonly trend?: Trend | undefined;
   readonly newest?: TimedValue | undefined;
+  /** Of an escalation: an acknowledgement ended within the time for which it waited. */
+  readonly ackEnded?: true | undefined;
 }
 
 /** How long an alert is silenced from a notification. */

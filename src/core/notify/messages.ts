@@ -101,14 +101,14 @@ function asOfNow(notification: OutgoingNotification): OutgoingNotification {
 
 /** `notified before: phone, mail; nobody has acknowledged it for 15 min`. */
 function escalationLine(
-  { escalatedAfterS, notified = [] }: OutgoingNotification,
+  { escalatedAfterS, recent, notified = [] }: OutgoingNotification,
   { language: { messages } }: TextContext,
 ): string {
   if (escalatedAfterS === undefined) return '';
-  const lasted = lasting(escalatedAfterS);
-  return notified.length === 0
-    ? fill(messages.not_acknowledged, { lasted })
-    : fill(messages.not_acknowledged_notified, { lasted, notified: notified.map(plain).join(', ') });
+  const values = { lasted: lasting(escalatedAfterS), notified: notified.map(plain).join(', ') };
+  const name = recent?.ackEnded === true ? 'ack_ended' : 'not_acknowledged';
+  const full = notified.length === 0 ? name : (`${name}_notified` as const);
+  return fill(messages[full], values);
 }
 
 /** Its extreme is a value of the metric. */

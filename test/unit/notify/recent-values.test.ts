@@ -18,6 +18,23 @@ test('what is sent at once has the trend, what is sent later by intention the ne
   expect(await recentOf(db, { ...firing, kind: 'offline', metric: '' }, now)).toBeUndefined();
 });
 
+test('an escalation knows that an acknowledgement has ended while it waited', async () => {
+  const asked: unknown[][] = [];
+  const acked = {
+    query: <Row>(text: string, values: unknown[]) => {
+      if (!text.includes('acked_until')) return db.query<Row>();
+      asked.push(values);
+      return Promise.resolve({ rows: [{}] as Row[] });
+    },
+  };
+  const escalation = { ...firing, origin: 'escalation', escalatedAfterS: 40 } as const;
+  expect(await recentOf(acked, escalation, now)).toMatchObject({ trend: 'rising', ackEnded: true });
+  expect(asked).toEqual([[firing.alertId, new Date(now - 40_000), new Date(now)]]);
+  const missed = { ...escalation, kind: 'offline', metric: '' } as const;
+  expect(await recentOf(acked, missed, now)).toEqual({ ackEnded: true });
+  expect(await recentOf(acked, firing, now)).toEqual({ trend: 'rising' });
+});
+
 test('a value that jumped over a limit never falls at that moment, though the reading itself was not found', async () => {
   const before = [-9.4, -9.4, -9.4, -9.4, -9.4, -9.4, -20, -20];
   const rows = before.map((value, index) => ({ timeMs: T0_MS + index * 20_000, value })).reverse();

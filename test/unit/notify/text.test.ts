@@ -201,6 +201,17 @@ describe('the lines below it', () => {
     expect(pushOf(old).split('\n')[0]).toBe(
       'Freezer 1: temperature was 9.3 °C, above 8 °C, not acknowledged for 15 min',
     );
+    const ended = { ...old, recent: { ...recent, ackEnded: true } } as const;
+    expect(pushOf(ended).split('\n')).toEqual([
+      'Freezer 1: temperature still 10.2 °C, above 8 °C',
+      'cold room · warning',
+      'since 09:00 (30 min), rising',
+      'its acknowledgement has ended',
+    ]);
+    const lastLine = (language: 'de' | 'es') =>
+      pushOf({ ...ended, notified: ['phone'] }, context({ language: LANGUAGES[language] })).split('\n')[3];
+    expect(lastLine('de')).toBe('die Quittierung ist abgelaufen; zuvor benachrichtigt: phone');
+    expect(lastLine('es')).toBe('su confirmación ha terminado; avisados antes: phone');
     expect(pushOf({ ...old, notified: ['phone', 'mail'] })).toMatch(
       /\nnobody has acknowledged it for 15 min; notified before: phone, mail$/,
     );

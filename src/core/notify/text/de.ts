@@ -107,6 +107,8 @@ export const de: Language = {
     now: 'um {time}: {value}',
     not_acknowledged: 'seit {lasted} hat niemand quittiert',
     not_acknowledged_notified: 'seit {lasted} hat niemand quittiert; zuvor benachrichtigt: {notified}',
+    ack_ended: 'die Quittierung ist abgelaufen',
+    ack_ended_notified: 'die Quittierung ist abgelaufen; zuvor benachrichtigt: {notified}',
     runbook: 'Anleitung: {value}',
     acknowledge: 'Quittieren',
     silence: '{lasted} stumm',

@@ -89,6 +89,8 @@ export const en: Language = {
     now: 'at {time}: {value}',
     not_acknowledged: 'nobody has acknowledged it for {lasted}',
     not_acknowledged_notified: 'nobody has acknowledged it for {lasted}; notified before: {notified}',
+    ack_ended: 'its acknowledgement has ended',
+    ack_ended_notified: 'its acknowledgement has ended; notified before: {notified}',
     runbook: 'runbook: {value}',
     acknowledge: 'Acknowledge',
     silence: 'Silence for {lasted}',

@@ -109,6 +109,8 @@ export const es: Language = {
     now: 'a las {time}: {value}',
     not_acknowledged: 'nadie la ha confirmado desde hace {lasted}',
     not_acknowledged_notified: 'nadie la ha confirmado desde hace {lasted}; avisados antes: {notified}',
+    ack_ended: 'su confirmación ha terminado',
+    ack_ended_notified: 'su confirmación ha terminado; avisados antes: {notified}',
     runbook: 'instrucciones: {value}',
     acknowledge: 'Confirmar',
     silence: 'Silenciar {lasted}',

@@ -49,7 +49,7 @@ export const MESSAGES = [
   'group_resolved', 'group_resolved_no_data', 'group_resolved_offline', 'group_ended', 'group_unacknowledged', 'group_more',
   // The lines below.
   'since', 'since_trend', 'from_to', 'highest', 'lowest', 'late', 'now', 'not_acknowledged', 'not_acknowledged_notified', 'runbook',
-  'acknowledge', 'silence',
+  'ack_ended', 'ack_ended_notified', 'acknowledge', 'silence',
   // The answer to a link or a button.
   'ask_acknowledge', 'ask_silence', 'your_name', 'done_acknowledged', 'done_acknowledged_until', 'done_silenced', 'done_unsilenced', 'not_silenced',
   'already_acknowledged', 'is_over',

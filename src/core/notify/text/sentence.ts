@@ -25,6 +25,7 @@ export type Described = AlertNotification & {
   readonly facts: { readonly name: string | null };
   /** Of an escalation: for how long it was not acknowledged. */
   readonly escalatedAfterS?: number | undefined;
+  readonly recent?: { readonly ackEnded?: true | undefined } | undefined;
 };
 
 export const clockOf = ({ language, timezone, namesZone }: TextContext): LocalClock => ({
@@ -46,10 +47,11 @@ export const isLate = ({ eventTimeMs }: AlertNotification, { nowMs }: TextContex
 /** What happened, in one line and in the language of the context: `Freezer 1: temperature 9.3 °C, above 8 °C`. */
 export function sentenceOf(notification: Described, context: TextContext): string {
   if (isOfSystem(notification)) return oneLine(notification.message);
-  const { escalatedAfterS } = notification;
+  const { escalatedAfterS, recent, past } = notification;
+  const isUnacknowledged = escalatedAfterS !== undefined && recent?.ackEnded !== true && past !== 'over';
   const names = [
     ...namesOf(notification, context),
-    ...(escalatedAfterS === undefined || notification.past === 'over' ? [] : (['unacknowledged'] as const)),
+    ...(isUnacknowledged ? (['unacknowledged'] as const) : []),
   ];
   const values = { ...wordsOf(notification, context), ...quantitiesOf(notification, context) };
   const text = names.map((name) => fill(context.language.messages[name], values)).join('');
