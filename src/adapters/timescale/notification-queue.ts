@@ -62,7 +62,7 @@ const ITEM = `d.id::float8 AS id, ${PAYLOAD} AS notification, d.origin, d.step, 
 const JOINED = `alert_deliveries d JOIN LATERAL (
   SELECT payload FROM alert_outbox WHERE alert_id = d.alert_id AND seq = d.seq OFFSET 0) o ON true`;
 
-const IS_SUPPRESSED = `s.alert_id = d.alert_id AND s.detail ? 'deferred'`;
+const IS_SUPPRESSED = `s.alert_id = d.alert_id AND (s.detail ? 'deferred' OR s.detail ? 'owed')`;
 
 const NEXT = `SELECT ${ITEM}, EXISTS (SELECT FROM alert_state s WHERE ${IS_SUPPRESSED}) AS suppressed FROM ${JOINED} WHERE ${WAITING} AND ${FIRST_OF_EPISODE} ORDER BY d.id LIMIT $2`;
 

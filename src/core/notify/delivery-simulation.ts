@@ -5,6 +5,7 @@ import {
   type DeliveryOrigin,
   type OutgoingNotification,
   SAYS_OPEN,
+  SUPPRESSIBLE,
   type SensorFactsOf,
 } from './delivery.ts';
 import { COLLAPSE_AFTER_MS, GROUP_NAMES, groupLabelsOf } from './grouping.ts';
@@ -111,7 +112,7 @@ export class DeliverySimulation {
       if (nowMs > toMs || (nowMs === toMs && !inclusive)) return;
       this.#release(nowMs, view);
       this.#collapse(nowMs);
-      this.#sendDue(nowMs);
+      this.#sendDue(nowMs, view);
     }
   }
 
@@ -202,11 +203,18 @@ export class DeliverySimulation {
     });
   }
 
-  #sendDue(nowMs: Millis): void {
+  #sendDue(nowMs: Millis, view: EpisodeView): void {
+    const isSuppressed = ({ event, notification }: Row) =>
+      SUPPRESSIBLE.includes(event) && view.find(notification.alertId)?.isSuppressed === true;
     for (;;) {
       const next = this.#due().find(({ dueMs }) => dueMs <= nowMs);
       if (next === undefined) return;
-      this.#send(next.key, next.rows, nowMs);
+      const rest = next.rows.filter((row) => !isSuppressed(row));
+      if (rest.length > 0) this.#send(next.key, rest, nowMs);
+      this.#change(
+        (row) => row.outcome === undefined && next.rows.some(({ id }) => id === row.id),
+        () => ({ outcome: 'cancelled' }),
+      );
     }
   }
 
