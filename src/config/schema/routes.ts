@@ -53,7 +53,7 @@ const availability = z
     }),
   ])
   .describe(
-    'a topic pattern with {device}; its payload is online, offline or the like, or JSON with a state',
+    'a topic pattern with {device}, or {gateway} where it is that of a gateway; its payload is online, offline or the like, or JSON with a state',
   );
 
 const routeShape = z.strictObject({

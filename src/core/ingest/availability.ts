@@ -9,7 +9,7 @@ import { type Captures, type TopicPattern, parseTopicPattern } from './topic.ts'
 export interface AvailabilityTopic {
   /** A topic pattern. */
   readonly topic: string;
-  /** The device, with the segments of the topic; default: `{device}`. */
+  /** The device, with the segments of the topic; default: `{device}`, without that segment the gateway. */
   readonly device?: string;
   /** The devices that are parts of it are there, or not, with it: `<device>/…` and `<device>:…`. */
   readonly parts?: boolean;
@@ -32,14 +32,13 @@ export class AvailabilityTopics {
   readonly filters: readonly string[];
   private readonly topics: readonly Compiled[];
 
-  /** `template`: how the route names its devices, where the topic has what it takes. */
-  constructor(topics: readonly AvailabilityTopic[], template: string | undefined) {
+  constructor(topics: readonly AvailabilityTopic[], route: Pick<RouteConfig, 'device' | 'gateway'>) {
     this.topics = topics.flatMap((topic) => {
       const parsed = parseTopicPattern(topic.topic);
       if (!parsed.ok) return [];
       const { pattern } = parsed;
-      const device = topic.device ?? (isFilledBy(template, pattern) ? template : undefined) ?? '{device}';
-      return [{ ...topic, pattern, device }];
+      const device = topic.device ?? deviceIn(pattern, route);
+      return device === undefined ? [] : [{ ...topic, pattern, device }];
     });
     this.filters = this.topics.map(({ pattern }) => pattern.filter);
   }
@@ -63,6 +62,14 @@ export class AvailabilityTopics {
 export function statedAvailability({ availability }: RouteConfig): readonly AvailabilityTopic[] | undefined {
   if (availability === undefined) return undefined;
   return [availability].flat().map((topic) => (typeof topic === 'string' ? { topic } : topic));
+}
+
+/** The sensor that an availability topic is about: the device, as the route names it where the topic has what that takes, or the gateway. */
+export function deviceIn(
+  pattern: TopicPattern,
+  { device, gateway = '{gateway}' }: Pick<RouteConfig, 'device' | 'gateway'>,
+): string | undefined {
+  return [device, '{device}', gateway].find((template) => isFilledBy(template, pattern));
 }
 
 function isFilledBy(template: string | undefined, { names }: TopicPattern): boolean {

@@ -104,10 +104,10 @@ export class Route {
     this.ignore = [...patterns(preset?.ignore?.(written) ?? []), ...this.unwanted];
     this.rest = patterns(preset?.rest?.(written) ?? []);
     const stated = statedAvailability(written);
-    this.stated = new AvailabilityTopics(stated ?? [], config.device);
+    this.stated = new AvailabilityTopics(stated ?? [], config);
     this.known = new AvailabilityTopics(
       stated === undefined ? (preset?.availability?.(config) ?? []) : [],
-      config.device,
+      config,
     );
     this.codec = kind.create(config, options.inflate);
     this.identity = JSON.stringify([kind.name, topicList(config.topic)]);

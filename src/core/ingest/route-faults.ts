@@ -1,4 +1,4 @@
-import { statedAvailability } from './availability.ts';
+import { deviceIn, statedAvailability } from './availability.ts';
 import type { CodecKind } from './codec/codec.ts';
 import { codecNamed, knownCodecs } from './codec/index.ts';
 import { effectiveConfig } from './compiled-route.ts';
@@ -63,8 +63,11 @@ function topicFaults(written: RouteConfig, config: RouteConfig): RouteFault[] {
     const parsed = parseTopicPattern(text);
     const path = Array.isArray(written.availability) ? ['availability', index] : ['availability'];
     if (!parsed.ok) faults.push({ path, message: `"${text}": ${parsed.message}` });
-    else if (parsed.pattern.names.length === 0)
-      faults.push({ path, message: `"${text}" names no device: write {device} for its level` });
+    else if (parsed.pattern.names.length === 0 || deviceIn(parsed.pattern, config) === undefined)
+      faults.push({
+        path,
+        message: `"${text}" names no device: write {device} for its level, or {gateway} for that of a gateway`,
+      });
   }
   // The names of a pattern that cannot be read are unknown: do not report the same mistake twice.
   return faults.length > 0 ? faults : segmentFaults(config, names);

@@ -98,7 +98,16 @@ describe('availability of a route of its own', () => {
     expect(routerOf([stated('lwt/{device}')]).filters).toEqual(['plant/+/+/data', 'lwt/+']);
   });
 
+  it('is that of the gateway where the topic names no device', () => {
+    const house = { topic: 'house/{gateway}/{device}', availability: 'house/{gateway}/link' };
+    expect(said(house, 'house/hub/link', 'offline')).toBe('hub offline');
+    const named = { ...house, gateway: 'hub-{gateway}' };
+    expect(said(named, 'house/1/link', 'online')).toBe('hub-1 online');
+    expect(said({ ...house, availability: 'house/{device}/link' }, 'house/hub/link', '1')).toBe('hub online');
+  });
+
   it('must name a device', () => {
+    expect(() => routerOf([stated('plant/{line}/status')])).toThrow(/write \{device\} .* \{gateway\}/);
     expect(() => routerOf([stated('plant/status')])).toThrow(/names no device/);
     expect(() => routerOf([stated(['ok/{device}', 'plant/{x'])])).toThrow(/availability/);
   });
