@@ -62,7 +62,7 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   cancelled: 'no longer needed',
 };
 
-export const outcomeWords = ({ outcome, heldUntil }: DeliveryRow): string =>
+export const outcomeWords = ({ outcome, heldUntil }: Pick<DeliveryRow, 'outcome' | 'heldUntil'>): string =>
   heldUntil !== null ? 'held until' : outcome === null ? 'waits' : own(OUTCOMES, outcome);
 
 const ROUTE = /^notify\.routes((?:\[\d+\](?:\.routes)?)+)$/;

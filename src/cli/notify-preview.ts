@@ -16,13 +16,15 @@ import {
   type PastNotification,
   escalated,
   lastEpisodes,
+  outcomeAt,
+  pastDeliveries,
   pastEscalations,
   pastNotifications,
   unsentOf,
 } from '../queries/past-notifications.ts';
 import type { SinkConfig } from '../sinks/index.ts';
 import { textsOf } from '../sinks/fields.ts';
-import { explainedSuppression } from './alert-words.ts';
+import { explainedSuppression, outcomeWords } from './alert-words.ts';
 import { isAlertId, unknownAlert, wholeAlertId } from './alert-id-argument.ts';
 import { numeric } from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from './command.ts';
@@ -114,12 +116,13 @@ async function fromDatabase(
       const all = await pastNotifications(db, alertId);
       if (all.length === 0 && alert !== undefined) throw unknownAlert(alert);
       const unsent = unsentOf(all);
+      const outcomeOf = outcomeAt(await pastDeliveries(db, alertId), wanted.sink?.name);
       const ofAlert = [...(await escalationsOf(db, alertId, all, wanted, units))];
       for (const each of all) {
         // As if it had been sent at the moment that it is about.
         const recent = await recentOf(db, each, each.eventTimeMs);
         const text = textOf({ ...each, recent }, wanted, contextOf(wanted, each.eventTimeMs, units));
-        ofAlert.push({ ...text, suppressed: unsent(each) });
+        ofAlert.push({ ...text, suppressed: unsent(each), outcome: outcomeOf(each) });
       }
       shown.push(...ofAlert.sort((a, b) => a.at.getTime() - b.at.getTime()));
     }
@@ -145,6 +148,7 @@ async function escalationsOf(
     const text = textOf({ ...sent, recent }, wanted, contextOf(wanted, sentAtMs, units));
     shown.push({
       ...text,
+      outcome: 'sent',
       heading: `${text.heading}${wanted.sink === undefined ? ` -> ${sink}` : ''}, escalation`,
     });
   }
@@ -158,6 +162,8 @@ interface Shown {
   readonly at: Date;
   /** Why it was not sent; null: it was. */
   readonly suppressed: string | null;
+  /** What became of it at the sink: `none` if it was not for it; null: not known. */
+  readonly outcome: string | null;
   readonly title: string;
   readonly body: string;
   readonly heading: string;
@@ -171,16 +177,24 @@ function textOf(notification: OutgoingNotification, { sink }: Wanted, context: T
   const { nowMs } = context;
   const time = localTime(nowMs, Date.now(), clockOf(context), { seconds: true });
   return {
-    ...{ alertId, seq, event, at: new Date(nowMs), suppressed: null },
+    ...{ alertId, seq, event, at: new Date(nowMs), suppressed: null, outcome: null },
     title: titleOf(delivery, texts, context),
     body: bodyOf(delivery, texts, context),
     heading: `${time} ${event}${sink === undefined ? '' : ` -> ${sink.name} (${sink.kind})`}`,
   };
 }
 
+/** Why it was not sent; null: it was, or it is not known. */
+export function unsentWords({ suppressed, outcome }: Pick<Shown, 'suppressed' | 'outcome'>): string | null {
+  if (suppressed !== null) return explainedSuppression(suppressed);
+  if (outcome === null || outcome === 'sent') return null;
+  if (outcome === 'none') return 'no route has it for this sink';
+  return outcomeWords({ outcome: outcome === 'waits' ? null : outcome, heldUntil: null });
+}
+
 function show(cli: Cli, { heading, ...shown }: Shown, { json }: Options): void {
-  const { suppressed } = shown;
-  const note = suppressed === null ? '' : `, not sent: ${explainedSuppression(suppressed)}`;
+  const why = unsentWords(shown);
+  const note = why === null ? '' : `, not sent: ${why}`;
   if (json === true) print(cli, jsonLine(shown));
   else
     print(

@@ -136,6 +136,35 @@ function ofRow(alertId: string, row: AlertRow, first: AlertRow, index: number): 
   };
 }
 
+export const firstDeliveriesSql = `
+SELECT sink, seq, outcome FROM alert_deliveries WHERE alert_id = $1::uuid AND step = 0 ORDER BY id LIMIT 1000`;
+
+/** What became of one notification at one sink. */
+export interface PastDelivery {
+  readonly sink: string;
+  readonly seq: number;
+  /** Null while it waits. */
+  readonly outcome: string | null;
+}
+
+/** Those of an episode, without escalations and the reminders of routes. */
+export const pastDeliveries = async (db: Db, alertId: string): Promise<readonly PastDelivery[]> =>
+  (await db.query<PastDelivery>(firstDeliveriesSql, [alertId])).rows;
+
+/** What became of a notification at a sink, or anywhere where none is named: `none` if it was never for that sink; null: not known. */
+export function outcomeAt(
+  all: readonly PastDelivery[],
+  sink: string | undefined,
+): (each: Pick<PastNotification, 'seq'>) => string | null {
+  return ({ seq }) => {
+    // They are not kept any more.
+    if (all.length === 0) return null;
+    const found = all.filter((each) => each.seq === seq && (sink === undefined || each.sink === sink));
+    if (found.length === 0) return sink === undefined ? null : 'none';
+    return found.some(({ outcome }) => outcome === 'sent') ? 'sent' : (found[0]?.outcome ?? 'waits');
+  };
+}
+
 /** Why one of an episode was not sent; an end goes to whoever had its firing, and to nobody if nobody had. */
 export function unsentOf(
   all: readonly Pick<PastNotification, 'event' | 'suppressed'>[],
