@@ -84,7 +84,14 @@ export async function completed(
   { recentOf, linksOf }: Pick<SinkDeps, 'recentOf' | 'linksOf'>,
 ): Promise<Delivery> {
   const [only] = delivery.notifications;
-  if (only === undefined || delivery.total > 1) return delivery;
+  if (only === undefined) return delivery;
+  if (delivery.total > 1) {
+    // Of each of a group it is said whether it is not acknowledged.
+    const acked = delivery.notifications.map(async (each) =>
+      each.escalatedAfterS === undefined ? each : { ...each, recent: await recentOf?.(each) },
+    );
+    return { ...delivery, notifications: await Promise.all(acked) };
+  }
   const links = mayBeAnswered(only) ? linksOf?.(only, name) : undefined;
   return { ...delivery, notifications: [{ ...only, recent: await recentOf?.(only), links }] };
 }
