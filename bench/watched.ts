@@ -4,7 +4,7 @@ import type { BenchBroker } from './broker.ts';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
 import type { FlowDeps } from './flow.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../test/support/free-port.ts';
 import type { PublishJob, PublishReport, WatchJob, WatchReport, WatchedJob, WatchedReport } from './jobs.ts';
 import type { Figure } from './report.ts';
 import { cpuSecondsOf, postmasterOf } from './server-cpu.ts';

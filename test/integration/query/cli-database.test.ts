@@ -1,20 +1,11 @@
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { alertsCommand } from '../../../src/cli/alerts.ts';
 import { sensorsCommand } from '../../../src/cli/sensors.ts';
 import { startEmbeddedTimescale } from '../../../src/embedded/timescale-process.ts';
 import { runCli } from '../../support/cli.ts';
 import { copyTemplate } from '../../support/embedded-db.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+import { freePort } from '../../support/free-port.ts';
 
 let dataDir: string;
 let port: number;
