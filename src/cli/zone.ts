@@ -1,5 +1,4 @@
-import { Option } from 'commander';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { textDefaults } from '../app/wiring/texts.ts';
 import type { Config } from '../config/schema/index.ts';
 

@@ -165,7 +165,7 @@ export function outcomeAt(
   };
 }
 
-/** Why one of an episode was not sent; an end goes to whoever had its firing, and to nobody if nobody had. */
+/** Why a notification of an episode was not sent; an end is sent only to sinks that had the firing. */
 export function unsentOf(
   all: readonly Pick<PastNotification, 'event' | 'suppressed'>[],
 ): (each: Pick<PastNotification, 'event' | 'suppressed'>) => string | null {

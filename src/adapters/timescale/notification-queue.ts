@@ -105,7 +105,7 @@ flushed AS (INSERT INTO notify_groups (sink, event, group_key, flushed_at) VALUE
 ${REMIND}`;
 
 interface Candidate extends QueuedNotification {
-  /** Its alert is, now. */
+  /** Its alert is suppressed at this moment. */
   readonly suppressed: boolean;
 }
 

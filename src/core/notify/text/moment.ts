@@ -5,7 +5,7 @@ export interface LocalClock {
   readonly locale: string;
   /** IANA name. */
   readonly timezone: string;
-  /** Its times say which zone they are in: nobody has chosen it for those who read them. UTC is always named. */
+  /** Times name their zone, as it was not configured and the reader may be in another. UTC is always named. */
   readonly namesZone?: boolean | undefined;
 }
 

@@ -13,7 +13,7 @@ export interface TextContext {
   readonly language: Language;
   /** IANA name. */
   readonly timezone: string;
-  /** Nobody has chosen the zone: its times say which it is. */
+  /** The zone was not configured: times name it. */
   readonly namesZone?: boolean | undefined;
   readonly nowMs: Millis;
   /** Of a metric, where the database states one; undefined: by its name. */

@@ -65,7 +65,7 @@ export function trendAt(values: readonly TimedValue[], alarm: Alarm): Trend | un
   return trend === (low ? 'rising' : 'falling') && (low ? step < 0 : step > 0) ? undefined : trend;
 }
 
-/** A step that stands out and that no value since has taken back, so long as it is new. */
+/** A recent step that stands out, half of which no later value has reversed. */
 function jumpOf(values: readonly TimedValue[]): Trend | undefined {
   const numbers = values.map(({ value }) => value);
   const steps = numbers.slice(1).map((value, index) => value - (numbers[index] ?? value));
