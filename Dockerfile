@@ -11,6 +11,7 @@ COPY tsconfig.json tsconfig.build.json vite.config.js ./
 COPY scripts scripts
 COPY src src
 COPY sql sql
+COPY systemd systemd
 RUN npm run build
 
 FROM node:22-bookworm-slim

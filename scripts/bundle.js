@@ -7,6 +7,10 @@ import ts from 'typescript';
 import { DEFINED, SHARED, bundleModules, bundler, path } from './bundler.js';
 import { licences } from './licences.js';
 
+const [, UNIT_OPTIONS] = /^Environment=NODE_OPTIONS=(.+)$/m.exec(
+  readFileSync(path('systemd/fieldwatch.service'), 'utf8'),
+);
+
 async function bundle(esbuild) {
   const entryPoints = { program: 'src/cli/index.ts', index: 'src/index.ts', frame: 'src/frame.ts' };
   const metafile = await bundleModules(esbuild, entryPoints, 'dist/bundle');
@@ -37,11 +41,16 @@ async function bundleConfigProgram(esbuild) {
     stdin: {
       contents: `import { join } from 'node:path';
 import { loadScript } from './src/lib/compiled-script.ts';
-export const { runProgram } = loadScript(join(import.meta.dirname, '${basename(script)}')).exports;`,
+export const { runProgram } = loadScript(join(import.meta.dirname, '${basename(script)}'), process.env.NODE_OPTIONS).exports;`,
       resolveDir: path(''),
     },
   });
-  execFileSync(process.execPath, [path('scripts/compile-ahead.js'), path(script)], { stdio: 'inherit' });
+  // In a shell, and as the unit and the image start a process.
+  for (const nodeOptions of ['', UNIT_OPTIONS])
+    execFileSync(process.execPath, [path('scripts/compile-ahead.js'), path(script)], {
+      stdio: 'inherit',
+      env: { ...process.env, NODE_OPTIONS: nodeOptions },
+    });
   return metafile.inputs;
 }
 

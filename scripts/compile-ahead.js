@@ -1,4 +1,5 @@
-// node compile-ahead.js SCRIPT: writes the code that V8 has compiled of a script of dist/bundle/ once its commands have run.
+// node compile-ahead.js SCRIPT: writes the code that V8 has compiled of a script of dist/bundle/ once its commands have run, for processes with this
+// one's NODE_OPTIONS.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -29,7 +30,7 @@ try {
     const code = await exports.runProgram([process.execPath, 'fieldwatch', command, '-c', config], {});
     if (code !== 0) throw new Error(`fieldwatch ${command} of the sample: ${printed}`);
   }
-  writeFileSync(compiledFile(file), compiled());
+  writeFileSync(compiledFile(file, process.env.NODE_OPTIONS), compiled());
 } finally {
   process.stderr.write = print;
   rmSync(folder, { recursive: true });

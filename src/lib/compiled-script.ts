@@ -11,16 +11,18 @@ export interface LoadedScript {
   compiled(): Buffer;
 }
 
-/** Where the compiled code of a script is: V8 takes only its own, and this machine's. */
-export const compiledFile = (file: string): string =>
-  `${file}.${process.version}-${process.platform}-${process.arch}`;
+/**
+ * Where the compiled code of a script is: V8 takes only its own, this machine's, and that of the same flags, which `NODE_OPTIONS` may hold.
+ */
+export const compiledFile = (file: string, nodeOptions = ''): string =>
+  `${file}.${process.version}-${process.platform}-${process.arch}${nodeOptions.trim().replaceAll(/[^\w=.-]+/g, '_')}`;
 
 /**
- * Runs a CommonJS script of the package. Where its compiled code is missing, or of another V8 or other flags, it is
+ * Runs a CommonJS script of the package in a process that was started with `nodeOptions`. Where its compiled code is missing, or of another V8 or other flags, it is
  * compiled as any other file. V8 tells sources apart by their length only: the name of a script changes with its text.
  */
-export function loadScript(file: string): LoadedScript {
-  const cachedData = readIfThere(compiledFile(file));
+export function loadScript(file: string, nodeOptions?: string): LoadedScript {
+  const cachedData = readIfThere(compiledFile(file, nodeOptions));
   const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'utf8')}\n})`;
   const script = new Script(source, {
     filename: file,

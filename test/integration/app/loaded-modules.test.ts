@@ -115,9 +115,14 @@ describe('a run loads what it needs', () => {
 
   test('check-config and print-config run from the code that the build has compiled', async () => {
     const taken = `import('${pathToFileURL(resolve('dist/lib/compiled-script.js')).href}').then(
-      ({ loadScript }) => console.log(loadScript(process.argv[1]).wasCompiled))`;
-    const { stdout } = await run(process.execPath, ['-e', taken, CONFIG_SCRIPT], { env: envWith('') });
-    expect(stdout).toBe('true\n');
+      ({ loadScript }) => console.log(loadScript(process.argv[1], process.env.NODE_OPTIONS).wasCompiled))`;
+    const [, unitOptions] =
+      /^Environment=NODE_OPTIONS=(.+)$/m.exec(await readFile('systemd/fieldwatch.service', 'utf8')) ?? [];
+    for (const options of [{}, { NODE_OPTIONS: unitOptions }]) {
+      const env = { ...envWith(''), ...options };
+      const { stdout } = await run(process.execPath, ['-e', taken, CONFIG_SCRIPT], { env });
+      expect([options, stdout]).toEqual([options, 'true\n']);
+    }
     const file = await write(SERVERS + JSON_ROUTE);
     for (const command of ['check-config', 'print-config']) {
       const list = nextList();

@@ -45,6 +45,16 @@ test('its compiled code is taken, and does the same', async () => {
   expect((exports as Exports).name()).toBe('script.cjs');
 });
 
+test('compiled code belongs to the options of Node that it was compiled with', async () => {
+  const options = '--max-semi-space-size=4  --no-opt';
+  expect(compiledFile(file, options)).toBe(`${compiledFile(file)}--max-semi-space-size=4_--no-opt`);
+  await writeFile(compiledFile(file, options), loadScript(file).compiled());
+  await write();
+  expect(loadScript(file).wasCompiled).toBe(false);
+  await write();
+  expect(loadScript(file, options).wasCompiled).toBe(true);
+});
+
 test.each([
   ['of another V8', (code: Buffer) => code.fill(7, 4, 8)],
   ['that is cut', (code: Buffer) => code.subarray(0, code.length >> 1)],
