@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { misnamedFields } from './log-fields.ts';
 
 const MAIN = resolve('dist/main.js');
 
@@ -164,6 +165,8 @@ export class Daemon {
     await this.end('SIGKILL');
     // The embedded server of a daemon that was killed may be at its last writes.
     await rm(this.dir, { recursive: true, force: true, maxRetries: 10 });
+    const misnamed = this.log.filter((line) => misnamedFields(line).length > 0);
+    if (misnamed.length > 0) throw new Error(`fields not in snake_case: ${JSON.stringify(misnamed)}`);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { LogFields, Logger } from '../../src/ports/metrics.ts';
+import { misnamedFields } from './log-fields.ts';
 
 export interface LogEntry {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -6,7 +7,7 @@ export interface LogEntry {
   readonly fields: LogFields;
 }
 
-/** Prints nothing and keeps everything; children write into their parent's list with their bindings added. */
+/** Prints nothing, keeps everything and refuses fields that are not `snake_case`; children write into their parent's list with their bindings added. */
 export class QuietLogger implements Logger {
   readonly entries: LogEntry[];
   readonly #bindings: LogFields;
@@ -44,6 +45,10 @@ export class QuietLogger implements Logger {
   }
 
   #add(level: LogEntry['level'], fields: LogFields, message: string): void {
-    this.entries.push({ level, message, fields: { ...this.#bindings, ...fields } });
+    const all = { ...this.#bindings, ...fields };
+    const misnamed = misnamedFields(all);
+    if (misnamed.length > 0)
+      throw new Error(`fields of "${message}" are not snake_case: ${misnamed.join(', ')}`);
+    this.entries.push({ level, message, fields: all });
   }
 }

@@ -61,7 +61,8 @@ async function retire(
   const deps = { config: live.config, url: servers.databaseUrl, purpose: 'sensors' };
   const [retired] = await changeRetirement({ keys: [key], ...how }, by, deps);
   if (retired === undefined) throw new Error('no account of a sensor');
-  logger.info({ sensor: key, by, ...how }, how.undo ? 'sensor back in use' : 'sensor retired');
+  const fields = { sensor: key, by, until_seen: how.untilSeen, undo: how.undo };
+  logger.info(fields, how.undo ? 'sensor back in use' : 'sensor retired');
   return { ...retired };
 }
 

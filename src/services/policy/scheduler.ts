@@ -382,9 +382,10 @@ export function createReport(options: ReportOptions): Report {
       }
     },
     jobs(done) {
-      for (const { error, ...run } of done) {
+      for (const { error, jobId, proc, relation, durationMs } of done) {
+        const run = { job_id: jobId, proc, relation, duration_ms: durationMs };
         runs.inc(1, { outcome: error === undefined ? 'ok' : 'failed' });
-        if (error === undefined) logger.debug({ ...run }, 'policy job ran');
+        if (error === undefined) logger.debug(run, 'policy job ran');
         else logger.error({ ...run, error }, 'policy job failed');
       }
     },

@@ -299,7 +299,7 @@ describe('due jobs', () => {
     expect(catalog.asked).toBe(1);
     expect(metrics.values.get('fieldwatch_policy_job_runs_total{outcome=ok}')).toBe(1);
     expect(logger.find(/^policy job failed$/)).toMatchObject([
-      { level: 'error', fields: { jobId: 1000, error: 'division by zero' } },
+      { level: 'error', fields: { job_id: 1000, duration_ms: 5, error: 'division by zero' } },
     ]);
     await scheduler.stop();
   });
