@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { silentLogger } from '../src/adapters/log/logger.ts';
-import { migrateDatabase } from '../src/adapters/timescale/migrate.ts';
+import { migrateDatabase } from '../src/adapters/timescale/migrate/migrate.ts';
 import { startEmbeddedTimescale } from '../src/embedded/timescale-process.ts';
 import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
 import type { EngineFacts } from './machine.ts';

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { openCopySource } from '../src/adapters/timescale/copy-out.ts';
+import { openCopySource } from '../src/adapters/timescale/connection/copy-out.ts';
 import { type ExportFormat, writeExport } from '../src/app/export/write.ts';
 import { planExport } from '../src/queries/export/plan.ts';
 

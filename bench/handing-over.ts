@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { HANDOVER_CHANNEL, TimescaleHandoverStore } from '../src/adapters/timescale/handover-store.ts';
-import { type ShardWrites, writeShards } from '../src/adapters/timescale/lease-writes.ts';
+import { HANDOVER_CHANNEL, TimescaleHandoverStore } from '../src/adapters/timescale/alert/handover-store.ts';
+import { type ShardWrites, writeShards } from '../src/adapters/timescale/alert/lease-writes.ts';
 import type { HandoverReading } from '../src/core/alert/cluster/handover-record.ts';
 import { SHARDS } from '../src/core/alert/cluster/shard.ts';
 import type { Figure } from './report.ts';

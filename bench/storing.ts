@@ -3,7 +3,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { createMetrics } from '../src/adapters/http/metrics.ts';
 import { silentLogger } from '../src/adapters/log/logger.ts';
 import { createSystemClock } from '../src/adapters/system/clock.ts';
-import { createReadingStore } from '../src/adapters/timescale/reading-store.ts';
+import { createReadingStore } from '../src/adapters/timescale/ingest/reading-store.ts';
 import { EMPTY_ALERT_BATCH } from '../src/core/alert/model.ts';
 import { BinaryRows } from '../src/core/ingest/copy-binary.ts';
 import type { ReadingStore } from '../src/ports/store.ts';

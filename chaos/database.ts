@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
 import { silentLogger } from '../src/adapters/log/logger.ts';
-import { migrateDatabase } from '../src/adapters/timescale/migrate.ts';
+import { migrateDatabase } from '../src/adapters/timescale/migrate/migrate.ts';
 import { type EmbeddedTimescale, startEmbeddedTimescale } from '../src/embedded/timescale-process.ts';
 
 export interface ChaosDatabase {

@@ -1,12 +1,12 @@
-// Writes what sql/ creates, as the `definitions` check compares it: src/core/policy/expected-schema.ts. A test fails when
+// Writes what sql/ creates, as the `definitions` check compares it: src/core/policy/schema/expected-schema.ts. A test fails when
 // it is stale. Run after each new migration: npm run sql:expected
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { format } from 'prettier';
-import { createCatalog } from '../dist/adapters/timescale/catalog.js';
-import { migrateDatabase } from '../dist/adapters/timescale/migrate.js';
-import { decodeSchema, describeSchema, schemaQueries } from '../dist/core/policy/schema.js';
+import { createCatalog } from '../dist/adapters/timescale/policy/catalog.js';
+import { migrateDatabase } from '../dist/adapters/timescale/migrate/migrate.js';
+import { decodeSchema, describeSchema, schemaQueries } from '../dist/core/policy/schema/schema.js';
 import { startEmbeddedTimescale } from '../dist/embedded/timescale-process.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'fieldwatch-schema-'));
@@ -31,7 +31,7 @@ try {
 
 /** The schema that sql/ creates. Generated: \`npm run sql:expected\` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = ${JSON.stringify(schema)};`;
-  const target = new URL('../src/core/policy/expected-schema.ts', import.meta.url);
+  const target = new URL('../src/core/policy/schema/expected-schema.ts', import.meta.url);
   await writeFile(target, await format(source, { parser: 'typescript', printWidth: 110, singleQuote: true }));
 } finally {
   await server.stop();

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import type { MqttSourceOptions } from '../adapters/mqtt/options.ts';
 import { createFileSubscriptionMemory } from '../adapters/mqtt/subscription-memory.ts';
-import type { DatabaseOptions } from '../adapters/timescale/connection.ts';
-import type { MetricNameLimits } from '../adapters/timescale/metric-ids.ts';
-import type { MetricKind } from '../adapters/timescale/metric-kinds.ts';
+import type { DatabaseOptions } from '../adapters/timescale/connection/connection.ts';
+import type { MetricNameLimits } from '../adapters/timescale/ingest/metric-ids.ts';
+import type { MetricKind } from '../adapters/timescale/ingest/metric-kinds.ts';
 import { globMatches } from '../core/glob.ts';
-import type { StoreOptions } from '../adapters/timescale/reading-store.ts';
-import type { DeclaredSensor } from '../adapters/timescale/sensor-store.ts';
+import type { StoreOptions } from '../adapters/timescale/ingest/reading-store.ts';
+import type { DeclaredSensor } from '../adapters/timescale/ingest/sensor-store.ts';
 import type { Config } from '../config/schema/index.ts';
 import { LEASE_MS } from '../core/alert/cluster/shard.ts';
 import { countKey } from '../core/alert/rules/config.ts';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { silentLogger } from '../adapters/log/logger.ts';
 import { createSystemClock } from '../adapters/system/clock.ts';
-import { refuseSharedConnections } from '../adapters/timescale/examine.ts';
-import { refuseNewerIfReadable, refuseNewerSchema } from '../adapters/timescale/migration-status.ts';
-import { createPool, endPool, readerOf } from '../adapters/timescale/pool.ts';
+import { refuseSharedConnections } from '../adapters/timescale/connection/examine.ts';
+import { refuseNewerIfReadable, refuseNewerSchema } from '../adapters/timescale/migrate/migration-status.ts';
+import { createPool, endPool, readerOf } from '../adapters/timescale/connection/pool.ts';
 import { databaseOptions } from '../app/options.ts';
 import type { Config } from '../config/schema/index.ts';
 import { FieldwatchError } from '../core/errors.ts';
@@ -14,7 +14,7 @@ import { embeddedUrl, readPassword } from '../embedded/password.ts';
 import { startEmbeddedTimescale } from '../embedded/timescale-process.ts';
 import type { Db } from '../queries/db.ts';
 import type { Cli } from './command.ts';
-import { runningFolder } from './demo-folder.ts';
+import { runningFolder } from './demo/folder.ts';
 
 export interface DatabaseAccess {
   /**

@@ -27,10 +27,10 @@ import {
   usage,
 } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
-import { Progress } from './export-progress.ts';
+import { Progress } from './export/progress.ts';
 import { withInvocation } from './invocation.ts';
-import { printRows } from './rows.ts';
-import type { Column } from './table.ts';
+import { printRows } from './output/rows.ts';
+import type { Column } from './output/table.ts';
 
 interface Options {
   readonly config?: string;

@@ -20,7 +20,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   {
     name: 'demo',
     summary: 'embedded TimescaleDB, embedded broker, the daemon and simulated sensors, until Ctrl-C',
-    load: async () => (await import('./demo.ts')).demoCommand,
+    load: async () => (await import('./demo/index.ts')).demoCommand,
   },
   {
     name: 'simulate',
@@ -46,12 +46,12 @@ export const COMMANDS: readonly ListedCommand[] = [
   {
     name: 'decode',
     summary: 'show what a configuration makes of a payload, as one JSON line per message',
-    load: async () => (await import('./decode.ts')).decodeCommand,
+    load: async () => (await import('./decode/index.ts')).decodeCommand,
   },
   {
     name: 'capture',
     summary: 'write the messages of a live broker to a file, one JSON line each, until a limit or Ctrl-C',
-    load: async () => (await import('./capture.ts')).captureCommand,
+    load: async () => (await import('./capture/index.ts')).captureCommand,
   },
   {
     name: 'learn',
@@ -61,7 +61,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   {
     name: 'sensors',
     summary: 'list, show, describe, rename, merge, forget and retire sensors',
-    load: async () => (await import('./sensors.ts')).sensorsCommand,
+    load: async () => (await import('./sensors/index.ts')).sensorsCommand,
   },
   {
     name: 'metrics',
@@ -71,7 +71,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   {
     name: 'readings',
     summary: 'look at stored readings: latest, recent, statistics, gaps, anomalies',
-    load: async () => (await import('./readings.ts')).readingsCommand,
+    load: async () => (await import('./readings/index.ts')).readingsCommand,
   },
   {
     name: 'analyze',
@@ -81,7 +81,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   {
     name: 'export',
     summary: 'write readings, metrics, alerts, aggregates or dead letters as CSV, NDJSON, Parquet or Arrow',
-    load: async () => (await import('./export.ts')).exportCommand,
+    load: async () => (await import('./export/index.ts')).exportCommand,
   },
   {
     name: 'import',
@@ -91,7 +91,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   {
     name: 'alerts',
     summary: 'list, watch, acknowledge and silence alerts, and measure how well the rules work',
-    load: async () => (await import('./alerts.ts')).alertsCommand,
+    load: async () => (await import('./alerts/index.ts')).alertsCommand,
   },
   {
     name: 'rules',
@@ -101,28 +101,28 @@ export const COMMANDS: readonly ListedCommand[] = [
   {
     name: 'notify',
     summary: 'undelivered notifications of each sink, and whether a sink accepts notifications',
-    load: async () => (await import('./notify.ts')).notifyCommand,
+    load: async () => (await import('./notify/index.ts')).notifyCommand,
   },
   {
     name: 'policies',
     summary: 'verify, show and repair the policies of the database',
-    load: async () => (await import('./policies.ts')).policiesCommand,
+    load: async () => (await import('./policies/index.ts')).policiesCommand,
   },
   {
     name: 'storage',
     summary: 'sizes, chunks, compression and aggregates, by hand',
-    load: async () => (await import('./storage.ts')).storageCommand,
+    load: async () => (await import('./storage/index.ts')).storageCommand,
   },
   {
     name: 'dead-letters',
     summary: 'look at messages that gave no reading, and publish them again',
-    load: async () => (await import('./dead-letters.ts')).deadLettersCommand,
+    load: async () => (await import('./dead-letters/index.ts')).deadLettersCommand,
   },
   {
     name: 'doctor',
     summary:
       'check broker, database, schema, policies, disk, sinks and the running daemon; a remedy for each fault',
-    load: async () => (await import('./doctor.ts')).doctorCommand,
+    load: async () => (await import('./doctor/index.ts')).doctorCommand,
   },
 ];
 

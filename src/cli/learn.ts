@@ -1,16 +1,22 @@
-import { rulesSection } from '../app/operator/learn-rules.ts';
-import { brokerSection } from '../app/operator/broker-section.ts';
-import { proposeConfig } from '../app/operator/propose-config.ts';
+import { rulesSection } from '../app/learn/learn-rules.ts';
+import { brokerSection } from '../app/learn/broker-section.ts';
+import { proposeConfig } from '../app/learn/propose-config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import type { PlainObject } from '../config/walk.ts';
 import { counted } from '../core/counted.ts';
 import { Gathering } from '../learn/gathering.ts';
 import type { Learned } from '../learn/learned.ts';
-import { openCapture } from './capture-file.ts';
+import { openCapture } from './capture/file.ts';
 import { type Cli, type CliCommand, type ExitCode, jsonOption, print, subcommand, usage } from './command.ts';
-import { parseReplayLine } from './decode-core.ts';
-import { type ListenOptions, sourceOf, collect, secondsOption, withListenOptions } from './listening.ts';
+import { parseReplayLine } from './decode/decode.ts';
+import {
+  type ListenOptions,
+  sourceOf,
+  collect,
+  secondsOption,
+  withListenOptions,
+} from './capture/listening.ts';
 
 interface Options extends ListenOptions {
   readonly replay?: string;

@@ -23,8 +23,8 @@ import {
 } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, rangeOf, withOutputOptions } from './read-command.ts';
-import { limited, printRows } from './rows.ts';
-import type { Column } from './table.ts';
+import { limited, printRows } from './output/rows.ts';
+import type { Column } from './output/table.ts';
 
 const COLUMNS: readonly Column<MetricRow>[] = [
   { title: 'metric', value: (row) => row.metric },

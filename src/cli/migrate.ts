@@ -1,8 +1,8 @@
 import { silentLogger } from '../adapters/log/logger.ts';
 import { createSystemClock } from '../adapters/system/clock.ts';
-import { migrateDatabase } from '../adapters/timescale/migrate.ts';
-import { type MigrationStatus, status } from '../adapters/timescale/migration-status.ts';
-import { createPool, endPool } from '../adapters/timescale/pool.ts';
+import { migrateDatabase } from '../adapters/timescale/migrate/migrate.ts';
+import { type MigrationStatus, status } from '../adapters/timescale/migrate/migration-status.ts';
+import { createPool, endPool } from '../adapters/timescale/connection/pool.ts';
 import { databaseOptions } from '../app/options.ts';
 import { loadConfig } from '../config/load.ts';
 import {

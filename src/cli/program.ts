@@ -4,7 +4,7 @@ import { registerCodecLibraries } from '../lib/codec-libraries.ts';
 import { version } from '../lib/version.ts';
 import type { Cli, ExitCode } from './command.ts';
 import { type Invocation, configFileOf, invocationOf, withInvocation } from './invocation.ts';
-import { guarded } from './terminal.ts';
+import { guarded } from './output/terminal.ts';
 
 /** As long as a timer can be set. */
 const LONG_MS = 2 ** 31 - 1;

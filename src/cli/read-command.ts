@@ -13,7 +13,7 @@ import {
 } from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, usage } from './command.ts';
 import { type DatabaseAccess, withDatabase } from './database.ts';
-import { csvOption } from './rows.ts';
+import { csvOption } from './output/rows.ts';
 
 /** Options of every command that reads the database. */
 export interface ReadOptions extends Selection {

@@ -17,8 +17,8 @@ import { endsWithin } from '../lib/timeout.ts';
 import { version } from '../lib/version.ts';
 import type { Logger } from '../ports/metrics.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';
-import { createPaint, wantsColor } from './terminal.ts';
-import { terminalAlertLine } from './terminal-alert-line.ts';
+import { createPaint, wantsColor } from './output/terminal.ts';
+import { terminalAlertLine } from './alerts/terminal-line.ts';
 
 /** `fieldwatch run`: the daemon, until SIGTERM or SIGINT; SIGHUP reloads. */
 export const runCommand: CliCommand = (cli) =>

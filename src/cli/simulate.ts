@@ -17,7 +17,7 @@ import {
   usage,
 } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
-import { Progress } from './export-progress.ts';
+import { Progress } from './export/progress.ts';
 
 interface SimulateOptions {
   readonly url: string;

@@ -1,6 +1,6 @@
 import type * as z from '../core/schema/zod.ts';
 import { type ConfigFault, formatPath } from './fault.ts';
-import { hint } from '../core/suggest.ts';
+import { hint } from '../core/did-you-mean.ts';
 import { type Leaf, inspect, leaves } from './walk.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

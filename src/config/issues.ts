@@ -1,7 +1,7 @@
 import type * as z from '../core/schema/zod.ts';
 import type { ConfigFault, ConfigPath } from './fault.ts';
 import type { Origins } from './origins.ts';
-import { hint, suggest } from '../core/suggest.ts';
+import { hint, suggest } from '../core/did-you-mean.ts';
 import { inspect, isPlainObject, knownKeys, schemasAt } from './walk.ts';
 
 type Issue = z.core.$ZodIssue;

@@ -1,5 +1,5 @@
 import { parseDuration } from './duration.ts';
-import { hint } from './suggest.ts';
+import { hint } from './did-you-mean.ts';
 import type { Millis } from './reading.ts';
 
 /** The width of a bucket: days and months are those of a calendar, and differ in length; anything else is a duration. */

@@ -1,7 +1,7 @@
 import { type RecordBatch, Table, tableToIPC } from 'apache-arrow';
 import { arrowTableOf, readArrowTable } from '../adapters/frame/arrow-reader.ts';
 import { arrowSchema, recordBatchOf } from '../adapters/frame/arrow-writer.ts';
-import { openCopySource } from '../adapters/timescale/copy-out.ts';
+import { openCopySource } from '../adapters/timescale/connection/copy-out.ts';
 import { readerFor } from '../app/import/read-blocks.ts';
 import { connectOptions } from '../app/options.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { silentLogger } from '../adapters/log/logger.ts';
-import { TimescaleAppMetricsStore } from '../adapters/timescale/app-metrics-store.ts';
-import { readerOf } from '../adapters/timescale/pool.ts';
+import { TimescaleAppMetricsStore } from '../adapters/timescale/policy/app-metrics-store.ts';
+import { readerOf } from '../adapters/timescale/connection/pool.ts';
 import { type Program, openProgram } from '../app/program.ts';
 import { isZone, parseBucket, unknownZone } from '../core/bucket.ts';
 import { FieldwatchError } from '../core/errors.ts';

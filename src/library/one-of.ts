@@ -1,5 +1,5 @@
 import { FieldwatchError } from '../core/errors.ts';
-import { hint } from '../core/suggest.ts';
+import { hint } from '../core/did-you-mean.ts';
 
 /** An option that has to be one of some words: a program without types may give any. Throws a FieldwatchError with this code. */
 export function checkOneOf(what: string, given: unknown, known: readonly string[], code: string): void {

@@ -1,6 +1,6 @@
 import { FieldwatchError } from '../core/errors.ts';
 import { CORE_METRICS } from '../core/reading.ts';
-import { suggest } from '../core/suggest.ts';
+import { suggest } from '../core/did-you-mean.ts';
 import { type Db, type Selection, selected } from './db.ts';
 import { foundUnder, unlessUnholdable } from './found.ts';
 import { isCore } from './readings.ts';

@@ -1,7 +1,7 @@
 import type { Catalog } from '../core/policy/catalog.ts';
 import { describe, policiesCheck } from '../core/policy/check/policies.ts';
 import type { FindingVerdict } from '../core/policy/finding.ts';
-import { decodeJob, jobsQuery } from '../core/policy/job.ts';
+import { decodeJob, jobsQuery } from '../core/policy/jobs/job.ts';
 import { type PolicyPlan, declaredPolicies, policyName } from '../core/policy/plan.ts';
 import { readSnapshot } from '../core/policy/snapshot.ts';
 import type { Db } from './db.ts';

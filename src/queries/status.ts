@@ -1,4 +1,4 @@
-import { clientOf } from '../adapters/timescale/lease-store.ts';
+import { clientOf } from '../adapters/timescale/alert/lease-store.ts';
 import type { SectionDigests } from '../core/alert/cluster/section-digests.ts';
 import type { Db } from './db.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { alertsCommand } from '../../src/cli/alerts.ts';
+import { alertsCommand } from '../../src/cli/alerts/index.ts';
 import { runCli } from '../support/cli.ts';
 import mqtt, { type MqttClient } from 'mqtt';
 import { buttonData } from '../../src/sinks/telegram-buttons.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { sensorsCommand } from '../../src/cli/sensors.ts';
+import { sensorsCommand } from '../../src/cli/sensors/index.ts';
 import { runCli } from '../support/cli.ts';
 import type { Daemon } from '../support/daemon.ts';
 import { type Deployment, openDeployment } from '../support/deployment.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { alertsCommand } from '../../src/cli/alerts.ts';
+import { alertsCommand } from '../../src/cli/alerts/index.ts';
 import { runCli } from '../support/cli.ts';
 import type { Daemon, LogLine } from '../support/daemon.ts';
 import { type Deployment, openDeployment } from '../support/deployment.ts';

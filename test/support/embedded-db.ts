@@ -31,7 +31,7 @@ const TEMPLATE_PATIENCE_MS = 300_000;
 const STALE_TEMPLATE_MS = 24 * 3600 * 1000;
 
 let migrateTemplate: Migrate = async (url) => {
-  const { migrateDatabase } = await import('../../src/adapters/timescale/migrate.ts');
+  const { migrateDatabase } = await import('../../src/adapters/timescale/migrate/migrate.ts');
   await migrateDatabase(url);
 };
 

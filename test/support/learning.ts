@@ -1,5 +1,5 @@
 import { inflate } from '../../src/adapters/system/inflate.ts';
-import { parseReplayLine } from '../../src/cli/decode-core.ts';
+import { parseReplayLine } from '../../src/cli/decode/decode.ts';
 import { limitsSchema, timeWindowSchema } from '../../src/config/schema/routes.ts';
 import type { RouteConfig } from '../../src/core/ingest/route-config.ts';
 import { Gathering } from '../../src/learn/gathering.ts';

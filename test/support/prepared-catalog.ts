@@ -4,7 +4,7 @@ import {
   type CatalogOptions,
   type ClosableCatalog,
   createCatalog,
-} from '../../src/adapters/timescale/catalog.ts';
+} from '../../src/adapters/timescale/policy/catalog.ts';
 import { codeOf } from '../../src/adapters/timescale/errors.ts';
 import type { CatalogRow } from '../../src/core/policy/catalog.ts';
 

@@ -1,5 +1,5 @@
 import { inflate } from '../../src/adapters/system/inflate.ts';
-import { parseReplayLine } from '../../src/cli/decode-core.ts';
+import { parseReplayLine } from '../../src/cli/decode/decode.ts';
 import { limitsSchema, routesSchema, timeWindowSchema } from '../../src/config/schema/routes.ts';
 import { type Router, compileRoutes } from '../../src/core/ingest/route.ts';
 import type { Decoded } from '../../src/core/reading.ts';

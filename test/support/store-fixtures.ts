@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { createSystemClock } from '../../src/adapters/system/clock.ts';
-import { type StoreOptions, createReadingStore } from '../../src/adapters/timescale/reading-store.ts';
+import { type StoreOptions, createReadingStore } from '../../src/adapters/timescale/ingest/reading-store.ts';
 import { type AlertBatch, EMPTY_ALERT_BATCH } from '../../src/core/alert/model.ts';
 import type { DeadLetter, ReadingStore, StorableReading, StoreBatch } from '../../src/ports/store.ts';
 import { openTestDatabase } from './embedded-db.ts';

@@ -1,6 +1,6 @@
 import cron from 'node-cron';
 import { FieldwatchError } from '../../core/errors.ts';
-import { type CronBeatOutcome, cronBeat, firstCronBeat } from '../../core/policy/cron-beat.ts';
+import { type CronBeatOutcome, cronBeat, firstCronBeat } from '../../core/policy/jobs/cron-beat.ts';
 import type { Cron, CronTask, CronTick } from '../../ports/maintenance.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 

@@ -1,5 +1,5 @@
 import { FieldwatchError } from '../../core/errors.ts';
-import { suggest } from '../../core/suggest.ts';
+import { suggest } from '../../core/did-you-mean.ts';
 import type { IndexedSensor } from '../../queries/sensor-index.ts';
 import { sensorIds } from '../../queries/alert-changes.ts';
 import { currentKey } from '../../queries/sensors.ts';

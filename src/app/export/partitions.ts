@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AtomicFile } from '../../adapters/frame/atomic-file.ts';
-import type { CopySource } from '../../adapters/timescale/copy-out.ts';
+import type { CopySource } from '../../adapters/timescale/connection/copy-out.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Millis } from '../../core/reading.ts';
 import { writeAtomically } from '../../lib/durable-files.ts';

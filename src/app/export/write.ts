@@ -1,4 +1,4 @@
-import type { CopySource } from '../../adapters/timescale/copy-out.ts';
+import type { CopySource } from '../../adapters/timescale/connection/copy-out.ts';
 import type { FrameColumn } from '../../core/frame/frame.ts';
 import { version } from '../../lib/version.ts';
 import type { FrameWriter, WriteBytes } from '../../ports/frame.ts';

@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import { writePastAlerts } from '../../adapters/timescale/past-alert-writes.ts';
-import { readerOf } from '../../adapters/timescale/pool.ts';
+import { writePastAlerts } from '../../adapters/timescale/alert/past-alert-writes.ts';
+import { readerOf } from '../../adapters/timescale/connection/pool.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { PastAlerts } from '../../core/alert/analysis/past-alerts.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';

@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { silentLogger } from '../../adapters/log/logger.ts';
-import { createCatalog } from '../../adapters/timescale/catalog.ts';
+import { createCatalog } from '../../adapters/timescale/policy/catalog.ts';
 import { databaseError } from '../../adapters/timescale/errors.ts';
-import { createPool } from '../../adapters/timescale/pool.ts';
+import { createPool } from '../../adapters/timescale/connection/pool.ts';
 import {
   type SensorChangeKind,
   type SensorHoldings,
@@ -11,8 +11,8 @@ import {
   holdingsOf,
   moveReadings,
   pendingMoves,
-} from '../../adapters/timescale/sensor-moves.ts';
-import { createStatementExecutor } from '../../adapters/timescale/statement-executor.ts';
+} from '../../adapters/timescale/ingest/sensor-moves.ts';
+import { createStatementExecutor } from '../../adapters/timescale/policy/statement-executor.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { counted } from '../../core/counted.ts';
 import { lateCheckWithin } from '../../core/policy/check/late.ts';

@@ -1,6 +1,6 @@
 import { brokerUnreachable, errorFailure } from '../../adapters/mqtt/failure.ts';
 import { openPublisher } from '../../adapters/mqtt/publish-once.ts';
-import { type StoredDeadLetter, requeueDeadLetters } from '../../adapters/timescale/dead-letters.ts';
+import { type StoredDeadLetter, requeueDeadLetters } from '../../adapters/timescale/ingest/dead-letters.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { counted } from '../../core/counted.ts';
 import { FieldwatchError } from '../../core/errors.ts';

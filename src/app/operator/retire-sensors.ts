@@ -4,7 +4,7 @@ import {
   type Retirement,
   previewRetirement,
   retireSensors,
-} from '../../adapters/timescale/sensor-retirement.ts';
+} from '../../adapters/timescale/ingest/sensor-retirement.ts';
 import { unknownSensor } from '../../queries/names.ts';
 import { type SensorChangeDeps, connect } from './change-sensors.ts';
 

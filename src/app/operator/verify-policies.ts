@@ -1,4 +1,4 @@
-import { createCatalog } from '../../adapters/timescale/catalog.ts';
+import { createCatalog } from '../../adapters/timescale/policy/catalog.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { verify } from '../../core/policy/assess.ts';
 import { CHECKS } from '../../core/policy/check/index.ts';

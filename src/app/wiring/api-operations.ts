@@ -1,5 +1,5 @@
 import { silentLogger } from '../../adapters/log/logger.ts';
-import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
+import { createPool, endPool, readerOf } from '../../adapters/timescale/connection/pool.ts';
 import type { Retried } from '../../api/contract/dead-letters.ts';
 import type { Forgotten, Retired } from '../../api/contract/sensors.ts';
 import type { Operations, PolicyState } from '../../api/daemon.ts';
@@ -11,7 +11,7 @@ import { addCheckedSilence } from '../operator/add-silence.ts';
 import { changeSensors } from '../operator/change-sensors.ts';
 import { changeRetirement } from '../operator/retire-sensors.ts';
 import { decodeMessage } from '../operator/decode-message.ts';
-import { LearningRuns } from '../operator/learning-runs.ts';
+import { LearningRuns } from '../learn/learning-runs.ts';
 import { republish } from '../operator/republish.ts';
 import { verifyPolicies } from '../operator/verify-policies.ts';
 import { databaseOptions } from '../options.ts';

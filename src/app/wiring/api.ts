@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { RequestHandler } from '../../adapters/http/server.ts';
-import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
+import { createPool, endPool, readerOf } from '../../adapters/timescale/connection/pool.ts';
 import type { AccessOptions } from '../../api/access/access.ts';
 import type { Api } from '../../api/app.ts';
 import { BackgroundDb } from '../../api/background-db.ts';

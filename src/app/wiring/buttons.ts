@@ -1,5 +1,5 @@
 import type { Config } from '../../config/schema/index.ts';
-import { readerOf } from '../../adapters/timescale/pool.ts';
+import { readerOf } from '../../adapters/timescale/connection/pool.ts';
 import type { Counter } from '../../ports/metrics.ts';
 import { ButtonListener } from '../../services/notify/button-listener.ts';
 import { textContext } from '../../sinks/sink.ts';

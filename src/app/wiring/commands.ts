@@ -1,5 +1,5 @@
 import { MqttCommandSource } from '../../adapters/mqtt/command-source.ts';
-import { readerOf } from '../../adapters/timescale/pool.ts';
+import { readerOf } from '../../adapters/timescale/connection/pool.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { parseTopicPattern } from '../../core/ingest/topic.ts';
 import { CommandListener, type CommandSettings } from '../../services/notify/command-listener.ts';

@@ -1,21 +1,21 @@
-import { TimescaleAlertStore } from '../../adapters/timescale/alert-store.ts';
+import { TimescaleAlertStore } from '../../adapters/timescale/alert/alert-store.ts';
 import { databaseError } from '../../adapters/timescale/errors.ts';
 import {
   ENCODING_REMEDY,
   ENCODING_WARNING,
   examineServer,
   refuseReadOnly,
-} from '../../adapters/timescale/examine.ts';
-import { TimescaleHandoverStore } from '../../adapters/timescale/handover-store.ts';
-import { TimescaleLeaseStore } from '../../adapters/timescale/lease-store.ts';
-import { MetricIds } from '../../adapters/timescale/metric-ids.ts';
-import { migrateDatabase } from '../../adapters/timescale/migrate.ts';
-import { schemaIsCurrent } from '../../adapters/timescale/migration-status.ts';
-import { TimescaleNotificationStore } from '../../adapters/timescale/notification-store.ts';
-import { TimescaleOperatorStore } from '../../adapters/timescale/operator-store.ts';
-import { createPool, endPool } from '../../adapters/timescale/pool.ts';
-import { createReadingStore } from '../../adapters/timescale/reading-store.ts';
-import { TimescaleSensorStore } from '../../adapters/timescale/sensor-store.ts';
+} from '../../adapters/timescale/connection/examine.ts';
+import { TimescaleHandoverStore } from '../../adapters/timescale/alert/handover-store.ts';
+import { TimescaleLeaseStore } from '../../adapters/timescale/alert/lease-store.ts';
+import { MetricIds } from '../../adapters/timescale/ingest/metric-ids.ts';
+import { migrateDatabase } from '../../adapters/timescale/migrate/migrate.ts';
+import { schemaIsCurrent } from '../../adapters/timescale/migrate/migration-status.ts';
+import { TimescaleNotificationStore } from '../../adapters/timescale/notify/notification-store.ts';
+import { TimescaleOperatorStore } from '../../adapters/timescale/alert/operator-store.ts';
+import { createPool, endPool } from '../../adapters/timescale/connection/pool.ts';
+import { createReadingStore } from '../../adapters/timescale/ingest/reading-store.ts';
+import { TimescaleSensorStore } from '../../adapters/timescale/ingest/sensor-store.ts';
 import { EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
 import { ClockMonitor } from '../../services/ingest/clock-monitor.ts';
 import { DatabaseProbe } from '../../services/ingest/database-probe.ts';

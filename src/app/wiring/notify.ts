@@ -3,7 +3,7 @@ import type { Config } from '../../config/schema/index.ts';
 import { parseTopicPattern } from '../../core/ingest/topic.ts';
 import { groupingOf } from '../../core/notify/grouping-fields.ts';
 import { alertTopic } from '../../core/notify/mqtt-topic.ts';
-import { recentValues } from '../../adapters/timescale/recent-values.ts';
+import { recentValues } from '../../adapters/timescale/notify/recent-values.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import { NotificationDispatcher, type NotifySetup } from '../../services/notify/dispatcher.ts';
 import { NotificationMetrics } from '../../services/notify/metrics.ts';

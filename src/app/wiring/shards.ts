@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { GroupListener } from '../../adapters/timescale/group-listener.ts';
+import { GroupListener } from '../../adapters/timescale/alert/group-listener.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { sectionDigests } from '../../config/section-digests.ts';
 import type { SectionDigests } from '../../core/alert/cluster/section-digests.ts';

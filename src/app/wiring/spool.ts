@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createClockNotes } from '../../adapters/spool/clock-notes.ts';
 import { openSpool } from '../../adapters/spool/level-spool.ts';
 import { createBootClock } from '../../adapters/system/boot-clock.ts';
-import { createReadingStore, sharingConnection } from '../../adapters/timescale/reading-store.ts';
+import { createReadingStore, sharingConnection } from '../../adapters/timescale/ingest/reading-store.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { intervalMs } from '../../core/policy/interval.ts';
 import type { Millis } from '../../core/reading.ts';

@@ -8,7 +8,7 @@ import {
 } from '../../queries/analyze/correlate.ts';
 import { bucketOption, repeated, zoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
-import { heatLines } from '../plot.ts';
+import { heatLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
 import {
   type AnalyzeOptions,

@@ -2,9 +2,9 @@ import { metricUnit } from '../../core/metric-unit.ts';
 import { type DescribeRow, describe } from '../../queries/analyze/describe.ts';
 import { repeated } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
-import { boxLines } from '../plot.ts';
+import { boxLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
-import type { Column } from '../table.ts';
+import type { Column } from '../output/table.ts';
 import {
   type AnalyzeOptions,
   METRICS_OPTION,

@@ -1,10 +1,10 @@
 import { type DayRow, type GapRow, type MissingRow, missing } from '../../queries/analyze/missing.ts';
 import { numeric, zoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
-import { formatSeconds } from '../format.ts';
-import { heatLines } from '../plot.ts';
+import { formatSeconds } from '../output/format.ts';
+import { heatLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
-import type { Column } from '../table.ts';
+import type { Column } from '../output/table.ts';
 import { type AnalyzeOptions, fields, pastOf, show, withAnalyzeOptions } from './options.ts';
 
 interface Options extends AnalyzeOptions {

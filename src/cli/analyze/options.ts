@@ -3,8 +3,8 @@ import type { Selection, TimeRange } from '../../queries/db.ts';
 import { type Moment, momentArgument, momentOption, repeated } from '../arguments.ts';
 import { type Cli, print, usage } from '../command.ts';
 import { rangeOf, withOutputOptions } from '../read-command.ts';
-import { type RowFormat, printRows } from '../rows.ts';
-import type { Column } from '../table.ts';
+import { type RowFormat, printRows } from '../output/rows.ts';
+import type { Column } from '../output/table.ts';
 
 /** What every analysis takes. */
 export interface AnalyzeOptions extends RowFormat, Selection {

@@ -9,7 +9,7 @@ import {
 import { type RowLimit, durationOption, limitOption, numeric } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { onDatabase } from '../read-command.ts';
-import { limited } from '../rows.ts';
+import { limited } from '../output/rows.ts';
 import { type AnalyzeOptions, METRIC_OPTION, chosenOf, fields, show, withAnalyzeOptions } from './options.ts';
 
 interface Options extends AnalyzeOptions {

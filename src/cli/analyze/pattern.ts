@@ -2,9 +2,9 @@ import { Option } from 'commander';
 import { PATTERNS, type PatternOf, type PatternRow, pattern } from '../../queries/analyze/pattern.ts';
 import { zoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
-import { barLines, heatLines } from '../plot.ts';
+import { barLines, heatLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
-import type { Column } from '../table.ts';
+import type { Column } from '../output/table.ts';
 import {
   type AnalyzeOptions,
   METRIC_OPTION,

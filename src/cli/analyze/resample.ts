@@ -3,10 +3,10 @@ import type { Bucket } from '../../core/bucket.ts';
 import { FILLS, type Fill, METHODS, type Method, type ResampleRow, resample } from '../../queries/gapfill.ts';
 import { type RowLimit, bucketOption, limitOption, zoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
-import { formatTime } from '../format.ts';
-import { curveLines } from '../plot.ts';
+import { formatTime } from '../output/format.ts';
+import { curveLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
-import { limited } from '../rows.ts';
+import { limited } from '../output/rows.ts';
 import {
   type AnalyzeOptions,
   METRIC_OPTION,

@@ -1,5 +1,9 @@
-import { ENCODING_REMEDY, ENCODING_WARNING, type ServerReport } from '../../adapters/timescale/examine.ts';
-import type { MigrationStatus } from '../../adapters/timescale/migration-status.ts';
+import {
+  ENCODING_REMEDY,
+  ENCODING_WARNING,
+  type ServerReport,
+} from '../../adapters/timescale/connection/examine.ts';
+import type { MigrationStatus } from '../../adapters/timescale/migrate/migration-status.ts';
 import { counted } from '../../core/counted.ts';
 import { type Finding, isNote } from '../../core/policy/finding.ts';
 import type { Totals } from '../../queries/status.ts';

@@ -1,6 +1,6 @@
 import { silentLogger } from '../../adapters/log/logger.ts';
 import { createSystemClock } from '../../adapters/system/clock.ts';
-import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
+import { createPool, endPool, readerOf } from '../../adapters/timescale/connection/pool.ts';
 import { databaseOptions } from '../../app/options.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { readDatabaseUrl } from '../../core/database-url.ts';

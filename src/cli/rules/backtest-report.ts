@@ -8,10 +8,10 @@ import {
 import { counted } from '../../core/counted.ts';
 import type { TimeRange } from '../../queries/db.ts';
 import { type Cli, print } from '../command.ts';
-import { formatCrossing, formatSeconds, formatTime } from '../format.ts';
-import { jsonLine } from '../rows.ts';
-import { type Column, tableLines } from '../table.ts';
-import { createPaint, wantsColor } from '../terminal.ts';
+import { formatCrossing, formatSeconds, formatTime } from '../output/format.ts';
+import { jsonLine } from '../output/rows.ts';
+import { type Column, tableLines } from '../output/table.ts';
+import { createPaint, wantsColor } from '../output/terminal.ts';
 import type { BacktestResult } from './backtest-run.ts';
 
 interface Form extends TimeRange {

@@ -6,10 +6,10 @@ import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import type { Db, TimeRange } from '../../queries/db.ts';
 import type { SensorFactsRow } from '../../queries/sensors.ts';
 import { type Cli, type ExitCode, print } from '../command.ts';
-import { formatSeconds, formatTime } from '../format.ts';
-import { jsonLine } from '../rows.ts';
-import { type Column, tableLines } from '../table.ts';
-import { createPaint, terminalWidth, wantsColor } from '../terminal.ts';
+import { formatSeconds, formatTime } from '../output/format.ts';
+import { jsonLine } from '../output/rows.ts';
+import { type Column, tableLines } from '../output/table.ts';
+import { createPaint, terminalWidth, wantsColor } from '../output/terminal.ts';
 import { runBacktest } from './backtest-run.ts';
 
 /** Numbers of open alerts that are tried: each is a rule of the backtest. */

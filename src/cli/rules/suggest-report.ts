@@ -5,10 +5,10 @@ import { plainText } from '../../core/printable.ts';
 import type { TimeRange } from '../../queries/db.ts';
 import { type Cli, print } from '../command.ts';
 import { formatNumber } from '../../core/format-number.ts';
-import { formatTime } from '../format.ts';
-import { jsonLine } from '../rows.ts';
-import { type Column, tableLines } from '../table.ts';
-import { createPaint, wantsColor } from '../terminal.ts';
+import { formatTime } from '../output/format.ts';
+import { jsonLine } from '../output/rows.ts';
+import { type Column, tableLines } from '../output/table.ts';
+import { createPaint, wantsColor } from '../output/terminal.ts';
 
 /** A suggestion for the values of a metric, or for the difference to another one. */
 export interface Proposal {

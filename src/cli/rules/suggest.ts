@@ -11,7 +11,7 @@ import type { Db, TimeRange } from '../../queries/db.ts';
 import { readingsInOrder } from '../../queries/readings-in-order.ts';
 import { unknownSensor } from '../../queries/names.ts';
 import { type SensorFactsRow, sensorFacts } from '../../queries/sensors.ts';
-import { matchArgument } from '../alerts-silence.ts';
+import { matchArgument } from '../alerts/silence.ts';
 import { type Cli, type CliCommand, type ExitCode, subcommand, usage } from '../command.ts';
 import { withDatabase } from '../database.ts';
 import { runBacktest } from './backtest-run.ts';

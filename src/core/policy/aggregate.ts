@@ -1,8 +1,8 @@
 import { keptBy } from './horizons.ts';
-import { graceOf } from './lag.ts';
+import { graceOf } from './jobs/lag.ts';
 import type { DeclaredPolicy, PolicyPlan } from './plan.ts';
-import { interval, literal } from './policy-sql.ts';
-import { type AggregateRelation, relationNamed } from './relations.ts';
+import { interval, literal } from './repair/policy-sql.ts';
+import { type AggregateRelation, relationNamed } from './schema/relations.ts';
 import { type CatalogSnapshot, present } from './snapshot.ts';
 
 /** An existing aggregate that should be refreshed. */

@@ -2,7 +2,7 @@ import type { Catalog } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
 import { answerable, followsFrom, withoutEffects } from './check/causes.ts';
 import { becauseOfOverloads } from './check/overloads.ts';
-import { becauseOfRights } from './extension-rights.ts';
+import { becauseOfRights } from './schema/extension-rights.ts';
 import type { Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
 import { type CatalogSnapshot, readSnapshot } from './snapshot.ts';

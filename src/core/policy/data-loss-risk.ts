@@ -1,7 +1,7 @@
 import { formatInterval, intervalMs, parseInterval } from './interval.ts';
-import type { PolicyJob } from './job.ts';
+import type { PolicyJob } from './jobs/job.ts';
 import { POLICY_PROCS, type PolicyPlan, policyName } from './plan.ts';
-import type { AggregateRelation } from './relations.ts';
+import type { AggregateRelation } from './schema/relations.ts';
 
 /** A refresh job that reaches into what a retention job drops: the next run of both deletes aggregate history. */
 export interface DataLossRisk {

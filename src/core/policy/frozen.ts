@@ -1,6 +1,6 @@
 import { counted } from '../counted.ts';
 import type { CatalogRow } from './catalog.ts';
-import { literal } from './policy-sql.ts';
+import { literal } from './repair/policy-sql.ts';
 import { optionalText } from './row.ts';
 
 /** Bits of a chunk's status. A partial chunk has late rows in row form; a frozen one rejects changes. */

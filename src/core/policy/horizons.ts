@@ -1,8 +1,8 @@
 import type { RepairStep } from './check.ts';
 import type { IntervalText } from './interval.ts';
 import { type PolicyPlan, declaredPolicy } from './plan.ts';
-import { interval, literal } from './policy-sql.ts';
-import { RELATIONS } from './relations.ts';
+import { interval, literal } from './repair/policy-sql.ts';
+import { RELATIONS } from './schema/relations.ts';
 
 /** Nothing was dropped. */
 const NEVER = `'1970-01-01 00:00:00+00'::timestamptz`;

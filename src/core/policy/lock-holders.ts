@@ -1,5 +1,5 @@
 import type { Catalog, CatalogRow } from './catalog.ts';
-import { OUR_TABLES } from './our-tables.ts';
+import { OUR_TABLES } from './schema/our-tables.ts';
 import { flagOf, numberOf, optionalText, textOf } from './row.ts';
 
 /** Another session that blocks readers of one of our tables, or of TimescaleDB's metadata for it. */

@@ -1,6 +1,12 @@
-import { derivedStart } from './derived-start.ts';
+import { derivedStart } from './jobs/derived-start.ts';
 import type { IntervalText } from './interval.ts';
-import { type PolicyKind, RELATIONS, type Relation, type RelationName, relationNamed } from './relations.ts';
+import {
+  type PolicyKind,
+  RELATIONS,
+  type Relation,
+  type RelationName,
+  relationNamed,
+} from './schema/relations.ts';
 
 /**
  * The declared state of a policy. `config` is the job's own configuration except IDENTITY_KEYS. On TimescaleDB 2.20

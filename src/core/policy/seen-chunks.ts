@@ -2,9 +2,9 @@ import type { CheckQuery } from './catalog.ts';
 
 import { heldFrom, keptBy } from './horizons.ts';
 import type { PolicyPlan } from './plan.ts';
-import { literal } from './policy-sql.ts';
-import { RELATIONS } from './relations.ts';
-import { computable } from './slices.ts';
+import { literal } from './repair/policy-sql.ts';
+import { RELATIONS } from './schema/relations.ts';
+import { computable } from './repair/slices.ts';
 import { type CatalogSnapshot, present } from './snapshot.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { CatalogRow, CheckQuery } from './catalog.ts';
 
-import { identifier, literal } from './policy-sql.ts';
+import { identifier, literal } from './repair/policy-sql.ts';
 import { optionalText, textOf } from './row.ts';
 import type { ServerFacts } from './snapshot.ts';
 

@@ -1,5 +1,5 @@
 import type { Catalog, CatalogRow } from './catalog.ts';
-import { OUR_TABLES } from './our-tables.ts';
+import { OUR_TABLES } from './schema/our-tables.ts';
 import type { PolicyPlan } from './plan.ts';
 import { flagOf, numberOf, optionalNumber, optionalText, textOf } from './row.ts';
 

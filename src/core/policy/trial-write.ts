@@ -1,9 +1,9 @@
 import type { CatalogRow, CheckQuery } from './catalog.ts';
 
-import { EXPECTED_SCHEMA } from './expected-schema.ts';
-import { identifier, literal, qualified } from './policy-sql.ts';
-import { relationNamed } from './relations.ts';
-import type { ColumnSchema } from './schema.ts';
+import { EXPECTED_SCHEMA } from './schema/expected-schema.ts';
+import { identifier, literal, qualified } from './repair/policy-sql.ts';
+import { relationNamed } from './schema/relations.ts';
+import type { ColumnSchema } from './schema/schema.ts';
 
 /** Statements that call triggers, in the order of a trial write. */
 export type TrialEvent = 'INSERT' | 'UPDATE' | 'DELETE';

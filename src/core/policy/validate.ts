@@ -1,6 +1,6 @@
 import { type IntervalText, intervalMs } from './interval.ts';
 import type { DeclaredPolicy, PolicyPlan, RelationPlan } from './plan.ts';
-import type { AggregateRelation } from './relations.ts';
+import type { AggregateRelation } from './schema/relations.ts';
 
 /** A declaration that must not be applied. */
 export interface PlanFault {

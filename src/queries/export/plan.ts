@@ -1,7 +1,7 @@
 import { FieldwatchError } from '../../core/errors.ts';
 import type { CopyColumn } from '../../core/frame/copy-reader.ts';
 import { CORE_METRICS, type CoreMetric } from '../../core/reading.ts';
-import { hint } from '../../core/suggest.ts';
+import { hint } from '../../core/did-you-mean.ts';
 import type { Db, TimeRange } from '../db.ts';
 import {
   type CopyForm,

@@ -1,4 +1,4 @@
-import type { CopySource, OnRows } from '../../adapters/timescale/copy-out.ts';
+import type { CopySource, OnRows } from '../../adapters/timescale/connection/copy-out.ts';
 import { CopyReader } from '../../core/frame/copy-reader.ts';
 import type { Frame } from '../../core/frame/frame.ts';
 import { csvHeader } from '../../core/frame/csv.ts';

@@ -7,7 +7,7 @@ import {
   type RepairPlan,
   planRepair,
   sameFindings,
-} from '../../core/policy/repair-plan.ts';
+} from '../../core/policy/repair/repair-plan.ts';
 import { numberOf, optionalText } from '../../core/policy/row.ts';
 
 export interface RepairOptions {

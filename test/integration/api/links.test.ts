@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
-import { createPool, readerOf } from '../../../src/adapters/timescale/pool.ts';
+import { createPool, readerOf } from '../../../src/adapters/timescale/connection/pool.ts';
 import { actOnAlert } from '../../../src/app/operator/act-on-alert.ts';
 import { LANGUAGES, type LanguageName } from '../../../src/core/notify/text/languages.ts';
 import { type ActionClaim, signAction } from '../../../src/lib/action-token.ts';

@@ -3,7 +3,7 @@ import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import type pg from 'pg';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
-import { createPool, readerOf } from '../../../src/adapters/timescale/pool.ts';
+import { createPool, readerOf } from '../../../src/adapters/timescale/connection/pool.ts';
 import type { AlertDetail, AlertList } from '../../../src/api/contract/alerts.ts';
 import type { DeadLetterList } from '../../../src/api/contract/dead-letters.ts';
 import type { Problem } from '../../../src/api/contract/problem.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
 import { createSystemClock } from '../../../src/adapters/system/clock.ts';
-import { createPool, readerOf } from '../../../src/adapters/timescale/pool.ts';
+import { createPool, readerOf } from '../../../src/adapters/timescale/connection/pool.ts';
 import { eventSchemas } from '../../../src/api/contract/events.ts';
 import type { NewEvent } from '../../../src/api/events/hub.ts';
 import { DatabaseChanges } from '../../../src/api/events/stored-changes.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { doctorCommand } from '../../../src/cli/doctor.ts';
+import { doctorCommand } from '../../../src/cli/doctor/index.ts';
 import type { Diagnosis } from '../../../src/cli/doctor/report.ts';
 import { runCli } from '../../support/cli.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';

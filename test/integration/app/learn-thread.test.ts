@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { proposeConfig } from '../../../src/app/operator/propose-config.ts';
-import { proposeInThread } from '../../../src/app/operator/propose-in-thread.ts';
+import { proposeConfig } from '../../../src/app/learn/propose-config.ts';
+import { proposeInThread } from '../../../src/app/learn/propose-in-thread.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { Gathering } from '../../../src/learn/gathering.ts';
 

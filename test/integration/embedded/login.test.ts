@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { databaseError } from '../../../src/adapters/timescale/errors.ts';
-import { sensorsCommand } from '../../../src/cli/sensors.ts';
+import { sensorsCommand } from '../../../src/cli/sensors/index.ts';
 import { type EmbeddedTimescale, startEmbeddedTimescale } from '../../../src/embedded/timescale-process.ts';
 import { runCli } from '../../support/cli.ts';
 import { copyTemplate } from '../../support/embedded-db.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
 import { importFiles } from '../../../src/app/import/import-files.ts';
-import { exportCommand } from '../../../src/cli/export.ts';
+import { exportCommand } from '../../../src/cli/export/index.ts';
 import { importCommand } from '../../../src/cli/import.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { runCli } from '../../support/cli.ts';

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { exportCommand } from '../../../src/cli/export.ts';
+import { exportCommand } from '../../../src/cli/export/index.ts';
 import { runCli } from '../../support/cli.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 import { PYTHON, describePython } from '../../support/python.ts';

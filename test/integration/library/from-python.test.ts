@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
-import { createPool, readerOf } from '../../../src/adapters/timescale/pool.ts';
+import { createPool, readerOf } from '../../../src/adapters/timescale/connection/pool.ts';
 import { RESOURCES } from '../../../src/api/resource/index.ts';
 import { COMMANDS } from '../../../src/cli/index.ts';
 import { type ApiServer, startApiServer } from '../../support/api-server.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { createMetrics } from '../../../src/adapters/http/metrics.ts';
-import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notification-store.ts';
-import { createPool } from '../../../src/adapters/timescale/pool.ts';
+import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notify/notification-store.ts';
+import { createPool } from '../../../src/adapters/timescale/connection/pool.ts';
 import { LANGUAGES } from '../../../src/core/notify/text/languages.ts';
 import type { ButtonPress, ButtonSource } from '../../../src/ports/notification.ts';
 import { ButtonListener } from '../../../src/services/notify/button-listener.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { diagnoseSinks } from '../../../src/cli/doctor/notify.ts';
-import { notifyCommand } from '../../../src/cli/notify.ts';
+import { notifyCommand } from '../../../src/cli/notify/index.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { type EmbeddedBroker, startEmbeddedBroker } from '../../../src/embedded/broker.ts';
 import { runCli } from '../../support/cli.ts';

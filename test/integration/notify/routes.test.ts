@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { settingsOf } from '../../../src/app/wiring/notify.ts';
-import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
-import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notification-store.ts';
-import { createPool } from '../../../src/adapters/timescale/pool.ts';
+import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
+import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notify/notification-store.ts';
+import { createPool } from '../../../src/adapters/timescale/connection/pool.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { routesOf } from '../../../src/config/notify-routes.ts';
 import type { AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';

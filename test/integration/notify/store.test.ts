@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
-import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notification-store.ts';
-import { createPool } from '../../../src/adapters/timescale/pool.ts';
+import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
+import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notify/notification-store.ts';
+import { createPool } from '../../../src/adapters/timescale/connection/pool.ts';
 import type { AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
 import type { NewDelivery } from '../../../src/ports/alerts.ts';
 import { notificationOf } from '../../support/notifications.ts';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { createSystemClock } from '../../../src/adapters/system/clock.ts';
-import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
-import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notification-store.ts';
-import { groupFirstSql, groupSql } from '../../../src/adapters/timescale/notification-queue.ts';
-import { createPool } from '../../../src/adapters/timescale/pool.ts';
+import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
+import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notify/notification-store.ts';
+import { groupFirstSql, groupSql } from '../../../src/adapters/timescale/notify/notification-queue.ts';
+import { createPool } from '../../../src/adapters/timescale/connection/pool.ts';
 import { AlertPublisher } from '../../../src/services/alert/publisher.ts';
 import { NotificationDispatcher } from '../../../src/services/notify/dispatcher.ts';
 import { NotificationMetrics } from '../../../src/services/notify/metrics.ts';

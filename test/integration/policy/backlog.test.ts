@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
-import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
+import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { runRepair } from '../../../src/services/policy/repair-runner.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { EXPECTED_SCHEMA } from '../../../src/core/policy/expected-schema.ts';
-import { decodeSchema, describeSchema, schemaQueries } from '../../../src/core/policy/schema.ts';
+import { EXPECTED_SCHEMA } from '../../../src/core/policy/schema/expected-schema.ts';
+import { decodeSchema, describeSchema, schemaQueries } from '../../../src/core/policy/schema/schema.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
 
 let db: PolicyDatabase;

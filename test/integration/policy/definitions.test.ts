@@ -247,7 +247,7 @@ test.each([
   ['a wider grouping', '', ', humidity'],
   ['buckets of a time zone', 'tz', ''],
 ])('an aggregate with %s', async (_, where, tail) => {
-  const { EXPECTED_SCHEMA } = await import('../../../src/core/policy/expected-schema.ts');
+  const { EXPECTED_SCHEMA } = await import('../../../src/core/policy/schema/expected-schema.ts');
   const view = EXPECTED_SCHEMA.relations['sensor_daily_agg']?.view;
   const bucket = (text: string) =>
     where === 'tz' ? text.replace(', hour)', `, hour, 'Europe/Berlin')`) : text;

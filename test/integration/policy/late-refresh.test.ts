@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createSystemClock } from '../../../src/adapters/system/clock.ts';
 import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
-import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/leader-lock.ts';
-import { createReadingStore } from '../../../src/adapters/timescale/reading-store.ts';
-import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
+import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/policy/leader-lock.ts';
+import { createReadingStore } from '../../../src/adapters/timescale/ingest/reading-store.ts';
+import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import type { StorableReading } from '../../../src/ports/store.ts';
 import { LateRefresh, recordingLate } from '../../../src/services/policy/late-refresh.ts';
 import { eventually } from '../../support/eventually.ts';

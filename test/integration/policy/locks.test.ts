@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
-import { doctorCommand } from '../../../src/cli/doctor.ts';
+import { createCatalog } from '../../../src/adapters/timescale/policy/catalog.ts';
+import { doctorCommand } from '../../../src/cli/doctor/index.ts';
 import type { Diagnosis } from '../../../src/cli/doctor/report.ts';
 import { verify } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
-import { createPolicyJobs } from '../../../src/adapters/timescale/policy-jobs.ts';
+import { createPolicyJobs } from '../../../src/adapters/timescale/policy/policy-jobs.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { type PolicyScheduler, createScheduler } from '../../../src/services/policy/scheduler.ts';
 import { eventually } from '../../support/eventually.ts';

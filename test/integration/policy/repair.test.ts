@@ -1,9 +1,9 @@
 import { REPAIR_EFFECTS, type RepairEffect } from '../../../src/core/policy/check.ts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
-import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
+import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
-import { planRepair } from '../../../src/core/policy/repair-plan.ts';
+import { planRepair } from '../../../src/core/policy/repair/repair-plan.ts';
 import { runRepair } from '../../../src/services/policy/repair-runner.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
 

@@ -1,7 +1,7 @@
 import { REPAIR_EFFECTS, type RepairEffect } from '../../../src/core/policy/check.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
-import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
+import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import type { PolicyPlan } from '../../../src/core/policy/plan.ts';
 

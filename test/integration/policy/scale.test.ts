@@ -7,7 +7,7 @@ import {
   makeManyChunks,
   manyChunksPlan,
 } from '../../../bench/many-chunks.ts';
-import { type ClosableCatalog, createCatalog } from '../../../src/adapters/timescale/catalog.ts';
+import { type ClosableCatalog, createCatalog } from '../../../src/adapters/timescale/policy/catalog.ts';
 import { verify } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { trialWrite } from '../../../src/core/policy/trial-write.ts';

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
-import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/leader-lock.ts';
-import { createPolicyJobs } from '../../../src/adapters/timescale/policy-jobs.ts';
-import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
+import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/policy/leader-lock.ts';
+import { createPolicyJobs } from '../../../src/adapters/timescale/policy/policy-jobs.ts';
+import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { createScheduler } from '../../../src/services/policy/scheduler.ts';
 import { eventually } from '../../support/eventually.ts';

@@ -1,9 +1,9 @@
 import { REPAIR_EFFECTS } from '../../../src/core/policy/check.ts';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type ClosableCatalog, createCatalog } from '../../../src/adapters/timescale/catalog.ts';
-import { migrateDatabase } from '../../../src/adapters/timescale/migrate.ts';
-import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
+import { type ClosableCatalog, createCatalog } from '../../../src/adapters/timescale/policy/catalog.ts';
+import { migrateDatabase } from '../../../src/adapters/timescale/migrate/migrate.ts';
+import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import { verify } from '../../../src/core/policy/assess.ts';
 import { columnstoreCheck } from '../../../src/core/policy/check/columnstore.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';

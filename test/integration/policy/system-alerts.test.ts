@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
+import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
 import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
-import { TimescaleSystemAlertStore } from '../../../src/adapters/timescale/system-alert-store.ts';
-import { alertsCommand } from '../../../src/cli/alerts.ts';
+import { TimescaleSystemAlertStore } from '../../../src/adapters/timescale/policy/system-alert-store.ts';
+import { alertsCommand } from '../../../src/cli/alerts/index.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { alertChanges } from '../../../src/queries/alerts.ts';
 import { AlertPublisher } from '../../../src/services/alert/publisher.ts';

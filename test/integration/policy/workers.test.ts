@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { policiesCommand } from '../../../src/cli/policies.ts';
+import { policiesCommand } from '../../../src/cli/policies/index.ts';
 import { runCli } from '../../support/cli.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { analyzeCommand } from '../../../src/cli/analyze/index.ts';
-import { exportCommand } from '../../../src/cli/export.ts';
+import { exportCommand } from '../../../src/cli/export/index.ts';
 import { analyzeWith } from '../../../src/library/analyze.ts';
 import type { Analyze } from '../../../src/library/analyze-types.ts';
 import { runCli } from '../../support/cli.ts';

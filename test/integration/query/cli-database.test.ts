@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { alertsCommand } from '../../../src/cli/alerts.ts';
-import { sensorsCommand } from '../../../src/cli/sensors.ts';
+import { alertsCommand } from '../../../src/cli/alerts/index.ts';
+import { sensorsCommand } from '../../../src/cli/sensors/index.ts';
 import { startEmbeddedTimescale } from '../../../src/embedded/timescale-process.ts';
 import { runCli } from '../../support/cli.ts';
 import { copyTemplate } from '../../support/embedded-db.ts';

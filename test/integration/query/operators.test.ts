@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { TimescaleOperatorStore } from '../../../src/adapters/timescale/operator-store.ts';
-import { createPool } from '../../../src/adapters/timescale/pool.ts';
-import { alertsCommand } from '../../../src/cli/alerts.ts';
+import { TimescaleOperatorStore } from '../../../src/adapters/timescale/alert/operator-store.ts';
+import { createPool } from '../../../src/adapters/timescale/connection/pool.ts';
+import { alertsCommand } from '../../../src/cli/alerts/index.ts';
 import type { AlertRow, AlertStateRow } from '../../../src/core/alert/model.ts';
 import { runCli, startCli } from '../../support/cli.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { storageCommand } from '../../../src/cli/storage.ts';
+import { storageCommand } from '../../../src/cli/storage/index.ts';
 import { runCli } from '../../support/cli.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
 

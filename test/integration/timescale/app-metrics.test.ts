@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { createMetrics } from '../../../src/adapters/http/metrics.ts';
-import { TimescaleAppMetricsStore } from '../../../src/adapters/timescale/app-metrics-store.ts';
+import { TimescaleAppMetricsStore } from '../../../src/adapters/timescale/policy/app-metrics-store.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 
 let database: TestDatabase;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { writeDeadLetters } from '../../../src/adapters/timescale/dead-letters.ts';
-import { type ServerReport, examineServer } from '../../../src/adapters/timescale/examine.ts';
-import { MetricIds } from '../../../src/adapters/timescale/metric-ids.ts';
-import { TimescaleSensorStore } from '../../../src/adapters/timescale/sensor-store.ts';
-import type { Work } from '../../../src/adapters/timescale/session.ts';
-import { EXPECTED_SCHEMA } from '../../../src/core/policy/expected-schema.ts';
+import { writeDeadLetters } from '../../../src/adapters/timescale/ingest/dead-letters.ts';
+import { type ServerReport, examineServer } from '../../../src/adapters/timescale/connection/examine.ts';
+import { MetricIds } from '../../../src/adapters/timescale/ingest/metric-ids.ts';
+import { TimescaleSensorStore } from '../../../src/adapters/timescale/ingest/sensor-store.ts';
+import type { Work } from '../../../src/adapters/timescale/connection/session.ts';
+import { EXPECTED_SCHEMA } from '../../../src/core/policy/schema/expected-schema.ts';
 import { describeReal } from '../../support/server-db.ts';
 
 const SERVER = process.env['FIELDWATCH_TEST_DATABASE_URL'];

@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
-import { copyIn } from '../../../src/adapters/timescale/copy-in.ts';
-import { HANDOVER_CHANNEL, TimescaleHandoverStore } from '../../../src/adapters/timescale/handover-store.ts';
-import { TimescaleLeaseStore } from '../../../src/adapters/timescale/lease-store.ts';
-import { writeShards } from '../../../src/adapters/timescale/lease-writes.ts';
-import { createPool } from '../../../src/adapters/timescale/pool.ts';
-import type { Work } from '../../../src/adapters/timescale/session.ts';
+import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
+import { copyIn } from '../../../src/adapters/timescale/connection/copy-in.ts';
+import {
+  HANDOVER_CHANNEL,
+  TimescaleHandoverStore,
+} from '../../../src/adapters/timescale/alert/handover-store.ts';
+import { TimescaleLeaseStore } from '../../../src/adapters/timescale/alert/lease-store.ts';
+import { writeShards } from '../../../src/adapters/timescale/alert/lease-writes.ts';
+import { createPool } from '../../../src/adapters/timescale/connection/pool.ts';
+import type { Work } from '../../../src/adapters/timescale/connection/session.ts';
 import type { HandoverReading } from '../../../src/core/alert/cluster/handover-record.ts';
 import { type OwnedShards, shardMoves } from '../../../src/core/alert/cluster/shard-lease.ts';
 import { SHARDS, shardOf } from '../../../src/core/alert/cluster/shard.ts';

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { createSystemClock } from '../../../src/adapters/system/clock.ts';
-import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
-import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/leader-lock.ts';
-import { migrate } from '../../../src/adapters/timescale/migrate.ts';
-import { loadMigrations } from '../../../src/adapters/timescale/migrations.ts';
-import { storeKinds } from '../../../src/adapters/timescale/metric-kinds.ts';
-import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
+import { createCatalog } from '../../../src/adapters/timescale/policy/catalog.ts';
+import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/policy/leader-lock.ts';
+import { migrate } from '../../../src/adapters/timescale/migrate/migrate.ts';
+import { loadMigrations } from '../../../src/adapters/timescale/migrate/migrations.ts';
+import { storeKinds } from '../../../src/adapters/timescale/ingest/metric-kinds.ts';
+import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import { kindsOf } from '../../../src/app/options.ts';
 import { configSchema } from '../../../src/config/schema/index.ts';
 import { verify } from '../../../src/core/policy/assess.ts';

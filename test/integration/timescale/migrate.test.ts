@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
-import { TimescaleHandoverStore } from '../../../src/adapters/timescale/handover-store.ts';
-import { migrate, migrateDatabase } from '../../../src/adapters/timescale/migrate.ts';
-import { schemaIsCurrent, status } from '../../../src/adapters/timescale/migration-status.ts';
-import { type Migration, loadMigrations } from '../../../src/adapters/timescale/migrations.ts';
+import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
+import { TimescaleHandoverStore } from '../../../src/adapters/timescale/alert/handover-store.ts';
+import { migrate, migrateDatabase } from '../../../src/adapters/timescale/migrate/migrate.ts';
+import { schemaIsCurrent, status } from '../../../src/adapters/timescale/migrate/migration-status.ts';
+import { type Migration, loadMigrations } from '../../../src/adapters/timescale/migrate/migrations.ts';
 import { shardOf } from '../../../src/core/alert/cluster/shard.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { migrate } from '../../../src/adapters/timescale/migrate.ts';
+import { migrate } from '../../../src/adapters/timescale/migrate/migrate.ts';
 import { verify } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { catalogOf } from '../../../src/queries/policies.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { TimescaleSensorStore } from '../../../src/adapters/timescale/sensor-store.ts';
-import { sensorsCommand } from '../../../src/cli/sensors.ts';
+import { TimescaleSensorStore } from '../../../src/adapters/timescale/ingest/sensor-store.ts';
+import { sensorsCommand } from '../../../src/cli/sensors/index.ts';
 import { runCli } from '../../support/cli.ts';
 import { type StoreFixture, batchOf, clear, openStore, reading } from '../../support/store-fixtures.ts';
 

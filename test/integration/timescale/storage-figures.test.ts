@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { createMetrics } from '../../../src/adapters/http/metrics.ts';
-import { measureStorage } from '../../../src/adapters/timescale/storage-metrics.ts';
+import { measureStorage } from '../../../src/adapters/timescale/policy/storage-metrics.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 
 const names = { size: 'fieldwatch_size', free: 'fieldwatch_free' };

@@ -1,10 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
-import { type DeadLetterKey, requeueDeadLetters } from '../../../src/adapters/timescale/dead-letters.ts';
-import { createPool } from '../../../src/adapters/timescale/pool.ts';
-import { TimescaleSensorStore } from '../../../src/adapters/timescale/sensor-store.ts';
+import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
+import {
+  type DeadLetterKey,
+  requeueDeadLetters,
+} from '../../../src/adapters/timescale/ingest/dead-letters.ts';
+import { createPool } from '../../../src/adapters/timescale/connection/pool.ts';
+import { TimescaleSensorStore } from '../../../src/adapters/timescale/ingest/sensor-store.ts';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
 import type { AlertNotification, AlertRow, AlertStateRow } from '../../../src/core/alert/model.ts';
 import { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';

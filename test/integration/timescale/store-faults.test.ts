@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/leader-lock.ts';
+import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/policy/leader-lock.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
 import type { ReadingStore } from '../../../src/ports/store.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';

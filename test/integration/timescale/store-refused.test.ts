@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { findBadRows } from '../../../src/adapters/timescale/find-bad-row.ts';
-import { MetricIds, type MetricNameLimits } from '../../../src/adapters/timescale/metric-ids.ts';
-import type { Work } from '../../../src/adapters/timescale/session.ts';
+import { findBadRows } from '../../../src/adapters/timescale/ingest/find-bad-row.ts';
+import { MetricIds, type MetricNameLimits } from '../../../src/adapters/timescale/ingest/metric-ids.ts';
+import type { Work } from '../../../src/adapters/timescale/connection/session.ts';
 import type { ReadingStore, StorableReading } from '../../../src/ports/store.ts';
 import {
   type StoreFixture,

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { examineServer } from '../../../src/adapters/timescale/examine.ts';
-import { migrateDatabase } from '../../../src/adapters/timescale/migrate.ts';
-import { TimescaleSensorStore } from '../../../src/adapters/timescale/sensor-store.ts';
-import { policiesCommand } from '../../../src/cli/policies.ts';
-import { sensorsCommand } from '../../../src/cli/sensors.ts';
+import { examineServer } from '../../../src/adapters/timescale/connection/examine.ts';
+import { migrateDatabase } from '../../../src/adapters/timescale/migrate/migrate.ts';
+import { TimescaleSensorStore } from '../../../src/adapters/timescale/ingest/sensor-store.ts';
+import { policiesCommand } from '../../../src/cli/policies/index.ts';
+import { sensorsCommand } from '../../../src/cli/sensors/index.ts';
 import { type AlertBatch, type AlertNotification, EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
 import { runCli } from '../../support/cli.ts';
 import { REAL_SERVER, describeReal, openOnServer } from '../../support/server-db.ts';

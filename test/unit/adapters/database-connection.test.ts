@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
 import type pg from 'pg';
-import type { DatabaseOptions } from '../../../src/adapters/timescale/connection.ts';
-import { Connector } from '../../../src/adapters/timescale/connector.ts';
+import type { DatabaseOptions } from '../../../src/adapters/timescale/connection/connection.ts';
+import { Connector } from '../../../src/adapters/timescale/connection/connector.ts';
 import { type DatabaseUrl, readDatabaseUrl } from '../../../src/core/database-url.ts';
 
 const configOf = (options: DatabaseOptions) => new Connector(options).config();

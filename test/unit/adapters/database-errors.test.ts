@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ClientBase } from 'pg';
 import { databaseError, classify } from '../../../src/adapters/timescale/errors.ts';
-import { ensureTimescale } from '../../../src/adapters/timescale/extension.ts';
+import { ensureTimescale } from '../../../src/adapters/timescale/connection/extension.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
 
 const coded = (code: string) => Object.assign(new Error('text that must not matter'), { code });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
-import { spanCondition } from '../../../src/adapters/timescale/merge.ts';
+import { spanCondition } from '../../../src/adapters/timescale/ingest/merge.ts';
 import {
   binaryArray,
   binaryBytes,

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { createMetrics } from '../../../src/adapters/http/metrics.ts';
-import { FailoverWatch } from '../../../src/adapters/timescale/failover-watch.ts';
+import { FailoverWatch } from '../../../src/adapters/timescale/connection/failover-watch.ts';
 import {
   type Questioned,
   readTimeline,
   refuseFormerPrimary,
-} from '../../../src/adapters/timescale/timeline.ts';
+} from '../../../src/adapters/timescale/connection/timeline.ts';
 import type { StorableReading } from '../../../src/ports/store.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { writeAlerts } from '../../../src/adapters/timescale/alert-writes.ts';
-import type { Work } from '../../../src/adapters/timescale/session.ts';
+import { writeAlerts } from '../../../src/adapters/timescale/alert/alert-writes.ts';
+import type { Work } from '../../../src/adapters/timescale/connection/session.ts';
 import {
   type AlertResolution,
   type AlertStateRow,

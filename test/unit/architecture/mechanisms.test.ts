@@ -29,12 +29,12 @@ test('again and again: PollLoop; other timers are one shot', () => {
     'adapters/system/cron.ts',
     'adapters/systemd/supervision.ts',
     // Below `Session`: the connection itself.
-    'adapters/timescale/link-watch.ts',
-    'adapters/timescale/policy-jobs.ts',
-    'adapters/timescale/pool.ts',
-    'adapters/timescale/query-timeout.ts',
+    'adapters/timescale/connection/link-watch.ts',
+    'adapters/timescale/connection/pool.ts',
+    'adapters/timescale/connection/query-timeout.ts',
+    'adapters/timescale/policy/policy-jobs.ts',
     // The end of a listening that was asked for.
-    'app/operator/learning-runs.ts',
+    'app/learn/learning-runs.ts',
     // The line of a storm, the linger of a batch, the grace of a request.
     'services/alert/no-data-digest.ts',
     'services/ingest/ingest.ts',
@@ -52,8 +52,8 @@ test('a line when an outage begins: Outage', () => {
 
 test('connections to the database: Connector makes them, and the pool by way of it', () => {
   expect(filesWith(/new pg\.(?:Client|Pool)\(|extends pg\.(?:Client|Pool)\b/)).toEqual([
-    'adapters/timescale/connector.ts',
-    'adapters/timescale/pool.ts',
+    'adapters/timescale/connection/connector.ts',
+    'adapters/timescale/connection/pool.ts',
   ]);
   expect(
     files.filter((file) => readFileSync(join(root, file), 'utf8').includes("code: 'DB_NO_ANSWER'")),

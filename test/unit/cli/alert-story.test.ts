@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { sentencesOf } from '../../../src/cli/alert-sentences.ts';
-import { type AlertStory, storyDocument, storyLines } from '../../../src/cli/alert-story.ts';
-import { ackSentence } from '../../../src/cli/alerts-ack.ts';
-import { routeWords } from '../../../src/cli/alert-words.ts';
-import { crossingText, shortStanding, standing } from '../../../src/cli/episode-text.ts';
-import { formatCrossing, formatShortTime, formatSpan, formatTime } from '../../../src/cli/format.ts';
-import { cells, createPaint } from '../../../src/cli/terminal.ts';
+import { sentencesOf } from '../../../src/cli/alerts/sentences.ts';
+import { type AlertStory, storyDocument, storyLines } from '../../../src/cli/alerts/story.ts';
+import { ackSentence } from '../../../src/cli/alerts/ack.ts';
+import { routeWords } from '../../../src/cli/alerts/words.ts';
+import { crossingText, shortStanding, standing } from '../../../src/cli/alerts/episode-text.ts';
+import { formatCrossing, formatShortTime, formatSpan, formatTime } from '../../../src/cli/output/format.ts';
+import { cells, createPaint } from '../../../src/cli/output/terminal.ts';
 import { courseOf } from '../../../src/queries/alert-course.ts';
 import {
   type DeliveryRow,

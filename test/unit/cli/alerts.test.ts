@@ -2,9 +2,9 @@ import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFil
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { alertOfLogLine } from '../../../src/cli/alert-log.ts';
-import { AlertWatch } from '../../../src/cli/alert-watch.ts';
-import { followFile } from '../../../src/cli/follow-file.ts';
+import { alertOfLogLine } from '../../../src/cli/alerts/log.ts';
+import { AlertWatch } from '../../../src/cli/alerts/watch.ts';
+import { followFile } from '../../../src/cli/alerts/follow-file.ts';
 import type { AlertNotification } from '../../../src/core/alert/model.ts';
 import type { AlertListRow } from '../../../src/queries/alerts.ts';
 import { alertFields, alertLine } from '../../../src/services/alert/publisher.ts';

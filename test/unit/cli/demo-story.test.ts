@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from '@jest/globals';
-import { configInForce, withFreePort, withRoute, withSink, withStory } from '../../../src/cli/demo-story.ts';
-import { demoFolderFor } from '../../../src/cli/demo-folder.ts';
+import { configInForce, withFreePort, withRoute, withSink, withStory } from '../../../src/cli/demo/story.ts';
+import { demoFolderFor } from '../../../src/cli/demo/folder.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { unsentOf } from '../../../src/queries/past-notifications.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { formatAlertLine } from '../../../src/cli/alert-line.ts';
-import { type DemoSnapshot, createDemoView } from '../../../src/cli/demo-view.ts';
-import { createPaint, wantsColor } from '../../../src/cli/terminal.ts';
+import { formatAlertLine } from '../../../src/cli/alerts/line.ts';
+import { type DemoSnapshot, createDemoView } from '../../../src/cli/demo/view.ts';
+import { createPaint, wantsColor } from '../../../src/cli/output/terminal.ts';
 import type { AlertNotification } from '../../../src/core/alert/model.ts';
 import { plainText } from '../../../src/core/printable.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { unsentWords } from '../../../src/cli/notify-preview.ts';
+import { unsentWords } from '../../../src/cli/notify/preview.ts';
 import { outcomeAt } from '../../../src/queries/past-notifications.ts';
 
 test('of what a sink was not sent it says why', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { barLines, boxLines, curveLines, heatLines } from '../../../src/cli/plot.ts';
+import { barLines, boxLines, curveLines, heatLines } from '../../../src/cli/output/plot.ts';
 
 describe('bars', () => {
   test('from zero where that is near, in eighths of a cell', () => {

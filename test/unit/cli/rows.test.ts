@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from '@jest/globals';
-import { limited } from '../../../src/cli/rows.ts';
+import { limited } from '../../../src/cli/output/rows.ts';
 
 const cliOf = () => {
   const said: string[] = [];

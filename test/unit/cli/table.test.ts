@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { InvalidArgumentError } from 'commander';
 import { durationArgument, momentArgument, numeric, repeated } from '../../../src/cli/arguments.ts';
-import { formatShortTime } from '../../../src/cli/format.ts';
-import { jsonLine } from '../../../src/cli/rows.ts';
-import { type Column, cellText, csvCell, csvLines, tableLines } from '../../../src/cli/table.ts';
-import { createPaint, cutCells } from '../../../src/cli/terminal.ts';
+import { formatShortTime } from '../../../src/cli/output/format.ts';
+import { jsonLine } from '../../../src/cli/output/rows.ts';
+import { type Column, cellText, csvCell, csvLines, tableLines } from '../../../src/cli/output/table.ts';
+import { createPaint, cutCells } from '../../../src/cli/output/terminal.ts';
 
 interface Row {
   readonly name: string | null;

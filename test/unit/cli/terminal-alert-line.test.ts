@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { createPaint } from '../../../src/cli/terminal.ts';
-import { terminalAlertLine } from '../../../src/cli/terminal-alert-line.ts';
+import { createPaint } from '../../../src/cli/output/terminal.ts';
+import { terminalAlertLine } from '../../../src/cli/alerts/terminal-line.ts';
 
 const line = terminalAlertLine(createPaint(false));
 const ID = '7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10';

@@ -9,7 +9,7 @@ import { compressors } from 'hyparquet-compressors';
 import { createArrowWriter } from '../../../src/adapters/frame/arrow-writer.ts';
 import { AtomicFile } from '../../../src/adapters/frame/atomic-file.ts';
 import { createParquetWriter } from '../../../src/adapters/frame/parquet-writer.ts';
-import { progressText } from '../../../src/cli/export-progress.ts';
+import { progressText } from '../../../src/cli/export/progress.ts';
 import type { Frame, FrameColumn } from '../../../src/core/frame/frame.ts';
 import { csvHeader } from '../../../src/core/frame/csv.ts';
 import { ndjsonOf } from '../../../src/core/frame/ndjson.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { writeDeadLetters } from '../../../src/adapters/timescale/dead-letters.ts';
-import type { Work } from '../../../src/adapters/timescale/session.ts';
+import { writeDeadLetters } from '../../../src/adapters/timescale/ingest/dead-letters.ts';
+import type { Work } from '../../../src/adapters/timescale/connection/session.ts';
 
 const KIB = 1024;
 

@@ -4,7 +4,7 @@ import {
   decodeReplay,
   parseReceivedAt,
   parseReplayLine,
-} from '../../../src/cli/decode-core.ts';
+} from '../../../src/cli/decode/decode.ts';
 import { routerOf } from '../../support/routes.ts';
 
 async function replay(...lines: string[]): Promise<string[]> {

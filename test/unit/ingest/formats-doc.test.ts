@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { decodeOne, parseReplayLine } from '../../../src/cli/decode-core.ts';
+import { decodeOne, parseReplayLine } from '../../../src/cli/decode/decode.ts';
 import { routeKeys } from '../../../src/config/schema/routes.ts';
 import { CODECS } from '../../../src/core/ingest/codec/index.ts';
 import { PRESETS } from '../../../src/core/ingest/preset/index.ts';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { MetricIds } from '../../../src/adapters/timescale/metric-ids.ts';
-import type { Work } from '../../../src/adapters/timescale/session.ts';
+import { MetricIds } from '../../../src/adapters/timescale/ingest/metric-ids.ts';
+import type { Work } from '../../../src/adapters/timescale/connection/session.ts';
 
 const LIMITS = { max: 5, maxNewPerSensor: 2, allow: ['*'] };
 

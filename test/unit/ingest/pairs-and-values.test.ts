@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { decodeOne } from '../../../src/cli/decode-core.ts';
+import { decodeOne } from '../../../src/cli/decode/decode.ts';
 import { limitsSchema } from '../../../src/config/schema/routes.ts';
 import { type WatchedRoute, RECEIVED_AT, feed, plain, routerOf } from '../../support/routes.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
-import { learnedYaml } from '../../../src/app/operator/learn-yaml.ts';
+import { learnedYaml } from '../../../src/app/learn/learn-yaml.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { Gathering } from '../../../src/learn/gathering.ts';
 import { jsons, learnFrom, routesOf, texts } from '../../support/learning.ts';

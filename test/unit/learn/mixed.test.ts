@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { checkConfigCommand } from '../../../src/cli/check-config.ts';
-import { decodeCommand } from '../../../src/cli/decode.ts';
+import { decodeCommand } from '../../../src/cli/decode/index.ts';
 import { learnCommand } from '../../../src/cli/learn.ts';
 import { FILTERED_CODES } from '../../../src/core/reading.ts';
 import { runCli } from '../../support/cli.ts';

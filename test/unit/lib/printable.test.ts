@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import { guarded } from '../../../src/cli/terminal.ts';
+import { guarded } from '../../../src/cli/output/terminal.ts';
 import { printableJson } from '../../../src/core/printable.ts';
 
 const HOSTILE = 'a\u001b[2J\u009b31m\u202eb\u2028\u007f\u{e0041}';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { recentOf } from '../../../src/adapters/timescale/recent-values.ts';
+import { recentOf } from '../../../src/adapters/timescale/notify/recent-values.ts';
 import { notificationOf, T0_MS } from '../../support/notifications.ts';
 
 const values = [8, 8.1, 20, 31, 33].map((value, index) => ({ timeMs: T0_MS + index * 20_000, value }));

@@ -5,7 +5,7 @@ import {
   dueAtMs,
   dueJobs,
   isDue,
-} from '../../../src/core/policy/job-schedule.ts';
+} from '../../../src/core/policy/jobs/job-schedule.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

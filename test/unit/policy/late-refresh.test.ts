@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { FieldwatchError } from '../../../src/core/errors.ts';
-import { clipped } from '../../../src/core/policy/slices.ts';
+import { clipped } from '../../../src/core/policy/repair/slices.ts';
 import type { StorableReading } from '../../../src/ports/store.ts';
 import {
   LateRanges,

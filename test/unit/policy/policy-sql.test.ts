@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { identifier, qualified } from '../../../src/core/policy/policy-sql.ts';
+import { identifier, qualified } from '../../../src/core/policy/repair/policy-sql.ts';
 
 test.each([
   ['sensor_id', 'sensor_id'],

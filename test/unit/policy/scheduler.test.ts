@@ -3,7 +3,7 @@ import { FieldwatchError } from '../../../src/core/errors.ts';
 import type { Catalog, CatalogRow } from '../../../src/core/policy/catalog.ts';
 import type { PolicyCheck } from '../../../src/core/policy/check.ts';
 import type { Finding } from '../../../src/core/policy/finding.ts';
-import type { JobRun, PolicyJobs } from '../../../src/core/policy/job-schedule.ts';
+import type { JobRun, PolicyJobs } from '../../../src/core/policy/jobs/job-schedule.ts';
 import type { LeaderLock } from '../../../src/ports/maintenance.ts';
 import { type SchedulerOptions, createScheduler } from '../../../src/services/policy/scheduler.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Range, safeSlices, without } from '../../../src/core/policy/slices.ts';
+import { type Range, safeSlices, without } from '../../../src/core/policy/repair/slices.ts';
 
 const HOUR = 3_600_000_000;
 const DAY = 24 * HOUR;

@@ -5,7 +5,7 @@ import type { Catalog } from '../../../src/core/policy/catalog.ts';
 import type { PolicyCheck } from '../../../src/core/policy/check.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { serverCheck } from '../../../src/core/policy/check/server.ts';
-import { planRepair } from '../../../src/core/policy/repair-plan.ts';
+import { planRepair } from '../../../src/core/policy/repair/repair-plan.ts';
 import { factsOf, planWith } from '../../support/policy-plan.ts';
 
 const plan = planWith();

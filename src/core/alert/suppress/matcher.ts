@@ -1,6 +1,6 @@
 import type { Matchers } from '../rules/config.ts';
 import { globMatches } from '../../glob.ts';
-import { suggest } from '../../suggest.ts';
+import { suggest } from '../../did-you-mean.ts';
 import type { AlertType, Severity } from '../model.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 

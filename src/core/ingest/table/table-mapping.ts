@@ -1,7 +1,7 @@
 import { FieldwatchError } from '../../errors.ts';
 import { MetricValues } from '../../metric-values.ts';
 import { CORE_METRICS, type Micros, type Reading, type RejectCode } from '../../reading.ts';
-import { hint } from '../../suggest.ts';
+import { hint } from '../../did-you-mean.ts';
 import { DEVICE_KEYS, readDevice } from '../mapping/device.ts';
 import { type TimeUnit, parseTime } from '../mapping/instant.ts';
 import { TIME_KEYS } from '../mapping/time.ts';

@@ -5,9 +5,17 @@ import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import type { PolicyPlan } from '../plan.ts';
-import { type Sample, differingQuery, sampleOf, sampleQuery } from '../recomputed.ts';
+import { type Sample, differingQuery, sampleOf, sampleQuery } from '../repair/recomputed.ts';
 import { numberOf, optionalText, textOf } from '../row.ts';
-import { type Range, beyondSource, heldQuery, isoTime, merged, refreshSteps, without } from '../slices.ts';
+import {
+  type Range,
+  beyondSource,
+  heldQuery,
+  isoTime,
+  merged,
+  refreshSteps,
+  without,
+} from '../repair/slices.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'audit';

@@ -4,7 +4,7 @@ import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { formatInterval, parseInterval, sameInterval } from '../interval.ts';
 import type { RelationPlan } from '../plan.ts';
-import { interval, literal, qualified } from '../policy-sql.ts';
+import { interval, literal, qualified } from '../repair/policy-sql.ts';
 
 import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
 import { present } from '../snapshot.ts';

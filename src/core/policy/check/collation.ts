@@ -1,7 +1,7 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { identifier } from '../policy-sql.ts';
+import { identifier } from '../repair/policy-sql.ts';
 import { optionalText } from '../row.ts';
 
 const CHECK = 'collation';

@@ -3,7 +3,7 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import type { ColumnstorePlan, RelationPlan } from '../plan.ts';
-import { columnstoreSettings, literal, qualified } from '../policy-sql.ts';
+import { columnstoreSettings, literal, qualified } from '../repair/policy-sql.ts';
 
 import { numberOf, optionalText, textOf } from '../row.ts';
 import { present } from '../snapshot.ts';

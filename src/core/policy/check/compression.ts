@@ -3,8 +3,8 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { PARTIAL, afterThaw, frozenChunks, frozenNames } from '../frozen.ts';
-import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
-import { compressOlder } from '../manual.ts';
+import { TARGETS, graceOf, presentPolicies, targetValues } from '../jobs/lag.ts';
+import { compressOlder } from '../repair/manual.ts';
 import { type DeclaredPolicy, declaredPolicy, policyName } from '../plan.ts';
 import { numberOf, optionalText, textOf } from '../row.ts';
 

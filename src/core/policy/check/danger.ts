@@ -1,10 +1,10 @@
 import type { PolicyCheck, RepairStep } from '../check.ts';
 import { dataLossRisks } from '../data-loss-risk.ts';
-import { changeSteps } from '../drift.ts';
-import { decodeJob, jobsQuery } from '../job.ts';
+import { changeSteps } from '../jobs/drift.ts';
+import { decodeJob, jobsQuery } from '../jobs/job.ts';
 import { declaredPolicies } from '../plan.ts';
-import { pauseJob } from '../policy-sql.ts';
-import { releaseQueries } from '../release.ts';
+import { pauseJob } from '../repair/policy-sql.ts';
+import { releaseQueries } from '../jobs/release.ts';
 
 const CHECK = 'danger';
 

@@ -1,19 +1,19 @@
 import { counted } from '../../counted.ts';
 import type { PolicyCheck } from '../check.ts';
-import { EXPECTED_SCHEMA } from '../expected-schema.ts';
+import { EXPECTED_SCHEMA } from '../schema/expected-schema.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { numberOf } from '../row.ts';
-import { type Difference, follows, keyOf, tableDifferences } from '../schema-difference.ts';
+import { type Difference, follows, keyOf, tableDifferences } from '../schema/schema-difference.ts';
 import {
   type ChunkFault,
   type FoundSchema,
   type RelationSchema,
   decodeSchema,
   schemaQueries,
-} from '../schema.ts';
+} from '../schema/schema.ts';
 import { type CatalogSnapshot, type ServerFacts, present } from '../snapshot.ts';
-import { viewDifferences } from '../view-difference.ts';
+import { viewDifferences } from '../schema/view-difference.ts';
 
 const CHECK = 'definitions';
 

@@ -2,7 +2,7 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
-import { literal } from '../policy-sql.ts';
+import { literal } from '../repair/policy-sql.ts';
 import { optionalNumber } from '../row.ts';
 import { type CatalogSnapshot, present } from '../snapshot.ts';
 

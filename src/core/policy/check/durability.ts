@@ -2,8 +2,8 @@ import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { OUR_TABLES } from '../our-tables.ts';
-import { qualified } from '../policy-sql.ts';
+import { OUR_TABLES } from '../schema/our-tables.ts';
+import { qualified } from '../repair/policy-sql.ts';
 import { numberOf, textOf } from '../row.ts';
 import { type Setting, decodeSetting, settingsQuery } from '../setting.ts';
 

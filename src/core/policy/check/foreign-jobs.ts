@@ -1,8 +1,8 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { DELETES_SOME, UNDOES, deletesOurs, deletingPatterns, namesOfOurs } from '../deleting.ts';
+import { DELETES_SOME, UNDOES, deletesOurs, deletingPatterns, namesOfOurs } from '../repair/deleting.ts';
 import type { Finding } from '../finding.ts';
-import { OUR_TABLES } from '../our-tables.ts';
+import { OUR_TABLES } from '../schema/our-tables.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
 
 const CHECK = 'foreign_jobs';

@@ -6,11 +6,11 @@ import type { Finding } from '../finding.ts';
 import { heldFrom } from '../horizons.ts';
 import { intervalMs } from '../interval.ts';
 import { POLICY_PROCS, type PolicyPlan } from '../plan.ts';
-import { identifier, interval, literal, qualified } from '../policy-sql.ts';
-import { type AggregateRelation, relationNamed } from '../relations.ts';
+import { identifier, interval, literal, qualified } from '../repair/policy-sql.ts';
+import { type AggregateRelation, relationNamed } from '../schema/relations.ts';
 import { flagOf, numberOf, optionalNumber, textOf } from '../row.ts';
 import { HAS_PAGES, WITH_FILES, missingChunks } from '../seen-chunks.ts';
-import { type Range, computable, isoTime, merged } from '../slices.ts';
+import { type Range, computable, isoTime, merged } from '../repair/slices.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'gaps';

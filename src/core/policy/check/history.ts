@@ -15,9 +15,9 @@ import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import type { PolicyPlan } from '../plan.ts';
-import { interval } from '../policy-sql.ts';
+import { interval } from '../repair/policy-sql.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
-import { isoTime } from '../slices.ts';
+import { isoTime } from '../repair/slices.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'history';

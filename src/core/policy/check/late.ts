@@ -13,8 +13,8 @@ import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import { type PolicyPlan, policyName } from '../plan.ts';
-import { interval } from '../policy-sql.ts';
-import { SAMPLED_SENSORS, bucketsOf, sensorsOf, sourceDiffers } from '../recomputed.ts';
+import { interval } from '../repair/policy-sql.ts';
+import { SAMPLED_SENSORS, bucketsOf, sensorsOf, sourceDiffers } from '../repair/recomputed.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
 import {
   type Range,
@@ -26,7 +26,7 @@ import {
   merged,
   refreshSteps,
   without,
-} from '../slices.ts';
+} from '../repair/slices.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'late';

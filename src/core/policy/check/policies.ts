@@ -1,8 +1,8 @@
 import type { PolicyCheck } from '../check.ts';
 import { dataLossRisks } from '../data-loss-risk.ts';
-import { type Drift, driftOf, jobsOf, policySteps } from '../drift.ts';
+import { type Drift, driftOf, jobsOf, policySteps } from '../jobs/drift.ts';
 import type { Finding } from '../finding.ts';
-import { type PolicyJob, decodeJob, isActive, jobsQuery } from '../job.ts';
+import { type PolicyJob, decodeJob, isActive, jobsQuery } from '../jobs/job.ts';
 import {
   type DeclaredPolicy,
   POLICY_PROCS,
@@ -11,9 +11,9 @@ import {
   declaredPolicies,
   policyName,
 } from '../plan.ts';
-import { addPolicy, alterJob, deleteJob, pauseJob, resumeJob } from '../policy-sql.ts';
-import { type PolicyKind, relationNamed } from '../relations.ts';
-import { dropsMore, dropsTooEarly, releaseQueries } from '../release.ts';
+import { addPolicy, alterJob, deleteJob, pauseJob, resumeJob } from '../repair/policy-sql.ts';
+import { type PolicyKind, relationNamed } from '../schema/relations.ts';
+import { dropsMore, dropsTooEarly, releaseQueries } from '../jobs/release.ts';
 import { type CatalogSnapshot, present } from '../snapshot.ts';
 
 const CHECK = 'policies';

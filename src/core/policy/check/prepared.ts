@@ -1,8 +1,8 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { OUR_TABLES } from '../our-tables.ts';
-import { literal } from '../policy-sql.ts';
+import { OUR_TABLES } from '../schema/our-tables.ts';
+import { literal } from '../repair/policy-sql.ts';
 import { flagOf, textOf } from '../row.ts';
 
 const CHECK = 'prepared';

@@ -1,8 +1,8 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { OUR_TABLES } from '../our-tables.ts';
-import { identifier } from '../policy-sql.ts';
+import { OUR_TABLES } from '../schema/our-tables.ts';
+import { identifier } from '../repair/policy-sql.ts';
 
 import { flagOf, textOf } from '../row.ts';
 import type { ServerFacts } from '../snapshot.ts';

@@ -13,9 +13,9 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { policyName } from '../plan.ts';
-import { interval, literal, qualified } from '../policy-sql.ts';
+import { interval, literal, qualified } from '../repair/policy-sql.ts';
 import { flagOf, optionalNumber, optionalText, textOf } from '../row.ts';
-import { heldQuery, refreshSteps } from '../slices.ts';
+import { heldQuery, refreshSteps } from '../repair/slices.ts';
 
 const CHECK = 'refresh';
 

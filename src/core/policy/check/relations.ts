@@ -1,10 +1,10 @@
 import type { CatalogRow, CheckQuery } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { EXPECTED_SCHEMA } from '../expected-schema.ts';
+import { EXPECTED_SCHEMA } from '../schema/expected-schema.ts';
 import type { Finding } from '../finding.ts';
-import { OUR_TABLES } from '../our-tables.ts';
+import { OUR_TABLES } from '../schema/our-tables.ts';
 import type { PolicyPlan } from '../plan.ts';
-import { identifier, interval, literal, qualified } from '../policy-sql.ts';
+import { identifier, interval, literal, qualified } from '../repair/policy-sql.ts';
 import { listOf, textOf } from '../row.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 

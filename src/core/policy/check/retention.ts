@@ -2,8 +2,8 @@ import { counted } from '../../counted.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { afterThaw, frozenChunks, frozenNames } from '../frozen.ts';
-import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
-import { dropOlder } from '../manual.ts';
+import { TARGETS, graceOf, presentPolicies, targetValues } from '../jobs/lag.ts';
+import { dropOlder } from '../repair/manual.ts';
 import { policyName } from '../plan.ts';
 import { numberOf, optionalText, textOf } from '../row.ts';
 

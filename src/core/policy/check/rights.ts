@@ -1,10 +1,10 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { extensionRightsQuery, lackingOf } from '../extension-rights.ts';
+import { extensionRightsQuery, lackingOf } from '../schema/extension-rights.ts';
 import type { Finding } from '../finding.ts';
-import { OUR_TABLES } from '../our-tables.ts';
-import { identifier, qualified } from '../policy-sql.ts';
+import { OUR_TABLES } from '../schema/our-tables.ts';
+import { identifier, qualified } from '../repair/policy-sql.ts';
 import { flagOf, optionalText, textOf } from '../row.ts';
 import { type CatalogSnapshot, type RelationFacts, type ServerFacts, cannotLogIn } from '../snapshot.ts';
 import { isSwitchedOn } from './server.ts';

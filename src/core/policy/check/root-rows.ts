@@ -1,12 +1,12 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow, CheckQuery } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { EXPECTED_SCHEMA } from '../expected-schema.ts';
+import { EXPECTED_SCHEMA } from '../schema/expected-schema.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
-import { qualified } from '../policy-sql.ts';
+import { qualified } from '../repair/policy-sql.ts';
 import { numberOf, textOf } from '../row.ts';
-import { keyColumns } from '../schema-difference.ts';
+import { keyColumns } from '../schema/schema-difference.ts';
 import { type CatalogSnapshot, present } from '../snapshot.ts';
 
 const CHECK = 'root_rows';

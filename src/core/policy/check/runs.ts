@@ -4,8 +4,8 @@ import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import { POLICY_PROCS, type PolicyPlan, declaredPolicies, policyName } from '../plan.ts';
-import { type PolicyKind, relationNamed } from '../relations.ts';
-import { NO_RELEASE, releaseOf, releaseQueries } from '../release.ts';
+import { type PolicyKind, relationNamed } from '../schema/relations.ts';
+import { NO_RELEASE, releaseOf, releaseQueries } from '../jobs/release.ts';
 
 import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
 import { type CatalogSnapshot, present } from '../snapshot.ts';

@@ -2,7 +2,7 @@ import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { qualified } from '../policy-sql.ts';
+import { qualified } from '../repair/policy-sql.ts';
 import { numberOf } from '../row.ts';
 import { present } from '../snapshot.ts';
 

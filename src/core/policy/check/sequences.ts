@@ -1,8 +1,8 @@
 import type { CatalogRow, CheckQuery } from '../catalog.ts';
 import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { OUR_TABLES } from '../our-tables.ts';
-import { identifier, literal, qualified } from '../policy-sql.ts';
+import { OUR_TABLES } from '../schema/our-tables.ts';
+import { identifier, literal, qualified } from '../repair/policy-sql.ts';
 
 import { flagOf, numberOf, optionalNumber, textOf } from '../row.ts';
 

@@ -1,6 +1,6 @@
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { identifier } from '../policy-sql.ts';
+import { identifier } from '../repair/policy-sql.ts';
 import { type Setting, decodeSetting, settingsQuery } from '../setting.ts';
 import type { ServerFacts } from '../snapshot.ts';
 

@@ -3,7 +3,7 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
-import { literal } from '../policy-sql.ts';
+import { literal } from '../repair/policy-sql.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
 
 const CHECK = 'slots';

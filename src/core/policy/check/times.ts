@@ -1,7 +1,7 @@
 import { counted } from '../../counted.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { literal, qualified } from '../policy-sql.ts';
+import { literal, qualified } from '../repair/policy-sql.ts';
 import { numberOf, textOf } from '../row.ts';
 import { present } from '../snapshot.ts';
 

@@ -1,9 +1,9 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { deletesOurs, deletingPatterns } from '../deleting.ts';
+import { deletesOurs, deletingPatterns } from '../repair/deleting.ts';
 import type { Finding } from '../finding.ts';
-import { OUR_TABLES } from '../our-tables.ts';
-import { identifier, qualified } from '../policy-sql.ts';
+import { OUR_TABLES } from '../schema/our-tables.ts';
+import { identifier, qualified } from '../repair/policy-sql.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
 import { type Refusal, type TrialEvent, refusalOf, trialWrite } from '../trial-write.ts';
 
