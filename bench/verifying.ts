@@ -6,7 +6,7 @@ import { createSystemClock } from '../src/adapters/system/clock.ts';
 import { createCatalog } from '../src/adapters/timescale/policy/catalog.ts';
 import { createReadingStore } from '../src/adapters/timescale/ingest/reading-store.ts';
 import { EMPTY_ALERT_BATCH } from '../src/core/alert/model.ts';
-import { verify } from '../src/core/policy/assess.ts';
+import { assess } from '../src/core/policy/assess.ts';
 import { CHECKS } from '../src/core/policy/check/index.ts';
 import { type Sql, addForeignTrigger, makeManyChunks, manyChunksPlan } from './many-chunks.ts';
 import type { BenchOptions } from './options.ts';
@@ -56,7 +56,7 @@ export async function benchVerifying(
     return times.sort((a, b) => a - b);
   };
   try {
-    const once = () => timed(async () => void (await verify(catalog, plan, CHECKS)));
+    const once = () => timed(async () => void (await assess(catalog, plan, CHECKS)));
     await once();
     const repeated = async (run: () => Promise<number>): Promise<readonly number[]> => {
       const times: number[] = [];
@@ -85,7 +85,7 @@ export async function benchVerifying(
 const inNewSession = (url: string): Promise<number> =>
   timed(async () => {
     const catalog = createCatalog({ url });
-    await verify(catalog, manyChunksPlan(), CHECKS).finally(() => catalog.close());
+    await assess(catalog, manyChunksPlan(), CHECKS).finally(() => catalog.close());
   });
 
 async function changing(url: string, change: (sql: Sql) => Promise<void>): Promise<void> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { verify } from '../../src/core/policy/assess.ts';
+import { assess } from '../../src/core/policy/assess.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import type { Finding } from '../../src/core/policy/finding.ts';
 import type { PolicyPlan } from '../../src/core/policy/plan.ts';
@@ -39,7 +39,7 @@ export async function openPolicyDatabase(
   const sql = async <Row>(text: string, values?: unknown[]): Promise<Row[]> =>
     (values === undefined ? await client.query(text) : await client.query(text, values)).rows as Row[];
   const run = async (using = plan): Promise<readonly Finding[]> =>
-    (await verify(catalog, using, CHECKS)).findings;
+    (await assess(catalog, using, CHECKS)).findings;
   const jobs = async (relation: string, proc: string): Promise<number[]> => {
     const rows = await sql<{ id: number }>(
       `SELECT job_id AS id FROM timescaledb_information.jobs WHERE hypertable_name = $1 AND proc_name = $2 ORDER BY 1`,

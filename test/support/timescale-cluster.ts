@@ -4,7 +4,7 @@ import { describe } from '@jest/globals';
 import pg from 'pg';
 import { createCatalog } from '../../src/adapters/timescale/policy/catalog.ts';
 import { migrateDatabase } from '../../src/adapters/timescale/migrate/migrate.ts';
-import { verify } from '../../src/core/policy/assess.ts';
+import { assess } from '../../src/core/policy/assess.ts';
 import { codeOf } from '../../src/core/errors.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import type { Finding } from '../../src/core/policy/finding.ts';
@@ -93,7 +93,7 @@ export class OwnedDatabase {
   async verify(url = this.url): Promise<readonly Finding[]> {
     const catalog = createCatalog({ url });
     try {
-      const { findings } = await verify(catalog, planWith(), CHECKS);
+      const { findings } = await assess(catalog, planWith(), CHECKS);
       return findings.filter(({ severity }) => severity !== 'info');
     } finally {
       await catalog.close();

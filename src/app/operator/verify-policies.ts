@@ -1,6 +1,6 @@
 import { createCatalog } from '../../adapters/timescale/policy/catalog.ts';
 import type { Config } from '../../config/schema/index.ts';
-import { verify } from '../../core/policy/assess.ts';
+import { assess } from '../../core/policy/assess.ts';
 import { CHECKS } from '../../core/policy/check/index.ts';
 import type { Finding } from '../../core/policy/finding.ts';
 import { planOf } from '../../core/policy/plan.ts';
@@ -15,7 +15,7 @@ export async function verifyPolicies(
   // With the scheduler's own short limits: a request must not block sessions that wait behind it.
   const catalog = createCatalog(connectOptions(config, url, purpose));
   try {
-    return (await verify(catalog, planOf(config.policies), CHECKS)).findings;
+    return (await assess(catalog, planOf(config.policies), CHECKS)).findings;
   } finally {
     await catalog.close();
   }

@@ -10,7 +10,7 @@ import { exposuresOf } from '../../config/exposures.ts';
 import { loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import { verify } from '../../core/policy/assess.ts';
+import { assess } from '../../core/policy/assess.ts';
 import { CHECKS } from '../../core/policy/check/index.ts';
 import { planOf } from '../../core/policy/plan.ts';
 import { plainText } from '../../core/printable.ts';
@@ -137,7 +137,7 @@ async function groupChecks(config: Config, db: Db, nowMs: number): Promise<reado
 async function policyChecks(config: Config, url: string): Promise<readonly Diagnosis[]> {
   const catalog = createCatalog(connectOptions(config, url, 'doctor'));
   try {
-    const { findings } = await verify(catalog, planOf(config.policies), CHECKS);
+    const { findings } = await assess(catalog, planOf(config.policies), CHECKS);
     return checkPolicies(findings, CHECKS.length);
   } finally {
     await catalog.close();

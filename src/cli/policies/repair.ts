@@ -5,10 +5,11 @@ import { createStatementExecutor } from '../../adapters/timescale/policy/stateme
 import { databaseOptions } from '../../app/options.ts';
 import { loadConfig } from '../../config/load.ts';
 import { counted } from '../../core/counted.ts';
+import { assess } from '../../core/policy/assess.ts';
 import { CHECKS } from '../../core/policy/check/index.ts';
 import { isNote } from '../../core/policy/finding.ts';
 import { planOf } from '../../core/policy/plan.ts';
-import { type RepairPlan, planRepair } from '../../core/policy/repair/repair-plan.ts';
+import { type RepairPlan, planSteps } from '../../core/policy/repair/repair-plan.ts';
 import { plainText } from '../../core/printable.ts';
 import { type StepRun, runRepair } from '../../services/policy/repair-runner.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from '../command.ts';
@@ -80,7 +81,8 @@ async function repair(cli: Cli, options: RepairCommandOptions): Promise<ExitCode
       const executor = createStatementExecutor(database);
       try {
         if (options.dryRun === true) {
-          return printPlan(cli, await planRepair(catalog, plan, CHECKS, options.only), options);
+          const assessment = await assess(catalog, plan, CHECKS, options.only);
+          return printPlan(cli, await planSteps(catalog, plan, assessment), options);
         }
         const stop = new AbortController();
         void cli.interrupted.then(() => stop.abort());

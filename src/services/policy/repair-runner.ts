@@ -1,11 +1,12 @@
 import { messageOf } from '../../core/errors.ts';
+import { type Assessment, assess } from '../../core/policy/assess.ts';
 import type { Catalog } from '../../core/policy/catalog.ts';
 import type { PolicyCheck, RepairEffect, RepairStep } from '../../core/policy/check.ts';
 import type { PolicyPlan } from '../../core/policy/plan.ts';
 import {
   type StatementExecutor,
   type RepairPlan,
-  planRepair,
+  planSteps,
   sameFindings,
 } from '../../core/policy/repair/repair-plan.ts';
 import { numberOf, optionalText } from '../../core/policy/row.ts';
@@ -15,6 +16,8 @@ export interface RepairOptions {
   readonly executor: StatementExecutor;
   readonly plan: PolicyPlan;
   readonly checks: readonly PolicyCheck[];
+  /** To start from; absent: the database is assessed first. */
+  readonly first?: Assessment;
   /** Names of checks; empty: all. */
   readonly only?: readonly string[];
   /** What may be changed. Without `drop` nothing is deleted. */
@@ -49,7 +52,8 @@ export async function runRepair(options: RepairOptions): Promise<RepairResult> {
   const { catalog, plan, checks, only, effects, signal, onStep } = options;
   const runs: StepRun[] = [];
   const budget = { left: options.most ?? Number.POSITIVE_INFINITY };
-  let left = await planRepair(catalog, plan, checks, only);
+  const look = (): Promise<Assessment> => assess(catalog, plan, checks, only);
+  let left = await planSteps(catalog, plan, options.first ?? (await look()));
   const report = (run: StepRun): void => {
     runs.push(run);
     onStep?.(run);
@@ -67,7 +71,7 @@ export async function runRepair(options: RepairOptions): Promise<RepairResult> {
       else failed.push(run);
     }
     const before = left;
-    left = await planRepair(catalog, plan, checks, only);
+    left = await planSteps(catalog, plan, await look());
     if (signal.aborted || budget.left <= 0 || sameFindings(before.findings, left.findings)) break;
   }
   failed.forEach(report);

@@ -1,5 +1,5 @@
 import { messageOf } from '../../core/errors.ts';
-import { verify } from '../../core/policy/assess.ts';
+import { type Assessment, assess } from '../../core/policy/assess.ts';
 import type { Catalog } from '../../core/policy/catalog.ts';
 import type { PolicyCheck, RepairEffect } from '../../core/policy/check.ts';
 import type { Verified } from '../../core/policy/episode.ts';
@@ -7,7 +7,7 @@ import { type Finding, compareFindings, findingKey, isNote } from '../../core/po
 import { noteHorizons } from '../../core/policy/horizons.ts';
 import type { JobRun, PolicyJobs } from '../../core/policy/jobs/job-schedule.ts';
 import type { PolicyPlan } from '../../core/policy/plan.ts';
-import type { StatementExecutor } from '../../core/policy/repair/repair-plan.ts';
+import type { RepairPlan, StatementExecutor } from '../../core/policy/repair/repair-plan.ts';
 import { noteChunks } from '../../core/policy/seen-chunks.ts';
 import { impossible, isAway } from '../../core/policy/timed-out.ts';
 import type { Millis } from '../../core/reading.ts';
@@ -97,41 +97,39 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
     // Behind the jobs of the same minute: what they are about to repair is no finding.
     await jobs.idle();
     if (!(await leadership.hold())) return 'standby';
-    let verified = await verifyOrAlert();
+    const declared = plan;
+    const first = await assess(catalog, declared, checks).catch(async (error: unknown) => {
+      await cannotVerify(error);
+      throw error;
+    });
     if (stopping.signal.aborted) return 'done';
+    let verified = reported(first);
+    await recordRetention(declared);
     // What was found is an alert also where its repair failed, which is then the error of this round.
     let failure: Error | undefined;
-    const changed = await repaired(verified.findings).catch((error: unknown) => {
+    const left = await repaired(declared, first).catch((error: unknown) => {
       failure = error instanceof Error ? error : new Error(messageOf(error));
-      return false;
+      return undefined;
     });
-    if (changed) verified = await verifyOrAlert();
-    if (!stopping.signal.aborted) await options.alerts?.update(verified);
+    if (stopping.signal.aborted) return 'done';
+    if (left !== undefined) verified = reported(left);
+    await options.alerts?.update(verified);
     if (failure !== undefined) throw failure;
     return 'done';
   });
 
-  const verifyOrAlert = (): Promise<Verified> =>
-    verifyNow().catch(async (error: unknown) => {
-      await cannotVerify(error);
-      throw error;
-    });
-
-  async function verifyNow(): Promise<Verified> {
-    const { findings, answered } = await verify(catalog, plan, checks);
+  function reported({ findings, answered }: Pick<Assessment, 'findings' | 'answered'>): Verified {
     const verified = { findings, answered, atMs: clock.nowMs() };
-    if (stopping.signal.aborted) return verified;
     verifiedAtMs = verified.atMs;
     report.findings(verified);
-    await recordRetention();
     return verified;
   }
 
   /** After the verification, which still uses the previously declared retention. */
-  async function recordRetention(): Promise<void> {
+  async function recordRetention(declared: PolicyPlan): Promise<void> {
     try {
-      await options.executor?.run(noteHorizons(plan));
-      await options.executor?.run(noteChunks(plan));
+      await options.executor?.run(noteHorizons(declared));
+      await options.executor?.run(noteChunks(declared));
     } catch (error) {
       logger.warn({ error: messageOf(error) }, 'cannot store the declared retention and the list of chunks');
     }
@@ -145,16 +143,18 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
     await options.alerts?.update(verified);
   }
 
-  async function repaired(findings: readonly Finding[]): Promise<boolean> {
+  /** What is left of the findings; undefined: nothing was run. */
+  async function repaired(declared: PolicyPlan, first: Assessment): Promise<RepairPlan | undefined> {
     const { executor } = options;
-    if (plan.repair !== 'auto' || executor === undefined || findings.every(isNote)) return false;
-    const { runs } = await runRepair({
-      ...{ catalog, executor, plan, checks, signal: stopping.signal },
+    if (declared.repair !== 'auto' || executor === undefined || first.findings.every(isNote))
+      return undefined;
+    const { runs, left } = await runRepair({
+      ...{ catalog, executor, plan: declared, checks, first, signal: stopping.signal },
       effects: AUTOMATIC,
       most: STATEMENTS_A_ROUND,
       onStep: (run) => report.repaired(run),
     });
-    return runs.length > 0 && !stopping.signal.aborted;
+    return runs.length > 0 ? left : undefined;
   }
 
   const status = (): SchedulerStatus => ({

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { createCatalog } from '../../../src/adapters/timescale/policy/catalog.ts';
 import { doctorCommand } from '../../../src/cli/doctor/index.ts';
 import type { Diagnosis } from '../../../src/cli/doctor/report.ts';
-import { verify } from '../../../src/core/policy/assess.ts';
+import { assess } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { runCli } from '../../support/cli.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
@@ -25,7 +25,7 @@ describeReal('verifying while others hold locks', () => {
   /** Findings but for notes, as `policies verify` counts them, and how long it took. */
   async function faults(limits: { statementTimeoutMs?: number; lockTimeoutMs?: number } = {}) {
     const catalog = createCatalog({ url: db.url, ...limits });
-    const { findings } = await verify(catalog, db.plan, CHECKS);
+    const { findings } = await assess(catalog, db.plan, CHECKS);
     await catalog.close();
     return findings.filter(({ severity }) => severity !== 'info');
   }

@@ -2,8 +2,9 @@ import { REPAIR_EFFECTS, type RepairEffect } from '../../../src/core/policy/chec
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
+import { assess } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
-import { planRepair } from '../../../src/core/policy/repair/repair-plan.ts';
+import { planSteps } from '../../../src/core/policy/repair/repair-plan.ts';
 import { runRepair } from '../../../src/services/policy/repair-runner.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
 
@@ -27,7 +28,10 @@ beforeAll(async () => {
       only,
       signal: new AbortController().signal,
     });
-  steps = async () => (await planRepair(catalog, plan, CHECKS)).steps.map(({ sql }) => sql);
+  steps = async () => {
+    const { steps } = await planSteps(catalog, plan, await assess(catalog, plan, CHECKS));
+    return steps.map(({ sql }) => sql);
+  };
   close = async () => {
     await executor.close();
     await catalog.close();

@@ -8,7 +8,7 @@ import {
   manyChunksPlan,
 } from '../../../bench/many-chunks.ts';
 import { type ClosableCatalog, createCatalog } from '../../../src/adapters/timescale/policy/catalog.ts';
-import { verify } from '../../../src/core/policy/assess.ts';
+import { assess } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { trialWrite } from '../../../src/core/policy/trial-write.ts';
 import { isNightly } from '../../support/rounds.ts';
@@ -53,7 +53,7 @@ async function verified() {
       return catalog.select(text, values);
     },
   };
-  const { findings } = await verify(recording, plan, CHECKS);
+  const { findings } = await assess(recording, plan, CHECKS);
   const faults = findings.filter(({ severity }) => severity !== 'info');
   return { faults, asked };
 }
@@ -131,7 +131,7 @@ test(
     );
     await db.sql('ROLLBACK');
     expect(held?.locks).toBeLessThan(MOST_LOCKS);
-    const { findings } = await verify(catalog, plan, CHECKS);
+    const { findings } = await assess(catalog, plan, CHECKS);
     expect(findings.filter(({ check }) => check === 'withheld')).toMatchObject([{ severity: 'info' }]);
     await db.sql('DROP FUNCTION passed_on() CASCADE');
   },

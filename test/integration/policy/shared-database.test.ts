@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type ClosableCatalog, createCatalog } from '../../../src/adapters/timescale/policy/catalog.ts';
 import { migrateDatabase } from '../../../src/adapters/timescale/migrate/migrate.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
-import { verify } from '../../../src/core/policy/assess.ts';
+import { assess } from '../../../src/core/policy/assess.ts';
 import { columnstoreCheck } from '../../../src/core/policy/check/columnstore.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 
@@ -37,7 +37,7 @@ describeReal('a database that another application has tables in', () => {
   });
 
   test('its columnstore, in a schema without USAGE, does not make ours unsupported', async () => {
-    const { findings, answered } = await verify(catalog, db.plan, [columnstoreCheck]);
+    const { findings, answered } = await assess(catalog, db.plan, [columnstoreCheck]);
     expect(findings).toEqual([]);
     expect(answered).toContain('columnstore');
   });
@@ -56,7 +56,7 @@ describeReal('a database that another application has tables in', () => {
     await db.sql(`SELECT alter_job(job_id, schedule_interval => INTERVAL '9 days') FROM timescaledb_information.jobs
       WHERE hypertable_schema = 'second' AND hypertable_name = 'sensor_readings'`);
     await db.sql('ALTER TABLE second.sensor_readings RENAME COLUMN humidity TO wet');
-    const { findings } = await verify(own, db.plan, CHECKS);
+    const { findings } = await assess(own, db.plan, CHECKS);
     expect(findings.map(({ check, subject }) => `${check} ${subject}`).sort()).toEqual([
       'definitions sensor_readings',
       'policies sensor_alerts retention',

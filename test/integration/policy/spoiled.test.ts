@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { type ClosableCatalog, createCatalog } from '../../../src/adapters/timescale/policy/catalog.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import { refreshedAggregates } from '../../../src/core/policy/aggregate.ts';
-import { verify } from '../../../src/core/policy/assess.ts';
+import { assess } from '../../../src/core/policy/assess.ts';
 import { historyCheck } from '../../../src/core/policy/check/history.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { BUILT_IN } from '../../../src/core/policy/check/overloads.ts';
@@ -67,7 +67,7 @@ describe('overloads of what PostgreSQL has', () => {
   const verifyUnprepared = async () => {
     const catalog = createCatalog({ url: db.url });
     try {
-      return (await verify(catalog, db.plan, CHECKS)).findings;
+      return (await assess(catalog, db.plan, CHECKS)).findings;
     } finally {
       await catalog.close();
     }
@@ -914,7 +914,7 @@ describe('chunks that were dropped before their time', () => {
       const finding = await found();
       expect(finding).toMatchObject({ check: 'audit', subject: view, severity: 'critical' });
       // Where the audit does not look, the counts of the two differ.
-      const counts = await verify(catalog, plan, [historyCheck]);
+      const counts = await assess(catalog, plan, [historyCheck]);
       expect(counts.findings).toMatchObject([{ check: 'history', subject: view, severity: 'critical' }]);
       for (const only of ['late', 'refresh']) await repair(only);
       expect(await refreshed(finding.remedy)).toEqual([view]);

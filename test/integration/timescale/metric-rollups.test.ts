@@ -9,7 +9,7 @@ import { storeKinds } from '../../../src/adapters/timescale/ingest/metric-kinds.
 import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import { kindsOf } from '../../../src/app/options.ts';
 import { configSchema } from '../../../src/config/schema/index.ts';
-import { verify } from '../../../src/core/policy/assess.ts';
+import { assess } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { planSeries } from '../../../src/core/series-plan.ts';
 import { planExport } from '../../../src/queries/export/plan.ts';
@@ -119,7 +119,7 @@ test('a database with values, some compressed: the aggregates are made empty, an
 test('the policies verify what was made', async () => {
   const catalog = createCatalog({ url: db.url });
   const ours = CHECKS.filter(({ name }) => !['compression', 'segments', 'runs', 'refresh'].includes(name));
-  const { findings } = await verify(catalog, planWith(), ours);
+  const { findings } = await assess(catalog, planWith(), ours);
   await catalog.close();
   expect(findings).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { migrate } from '../../../src/adapters/timescale/migrate/migrate.ts';
-import { verify } from '../../../src/core/policy/assess.ts';
+import { assess } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { catalogOf } from '../../../src/queries/policies.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
@@ -55,7 +55,7 @@ test('the owner, who is no superuser, creates the schema and maintains the polic
     await client.query(
       `CALL refresh_continuous_aggregate('sensor_daily_agg', now() - INTERVAL '10 days', now() - INTERVAL '1 day')`,
     );
-    const { findings } = await verify(catalogOf(client), planWith(), CHECKS);
+    const { findings } = await assess(catalogOf(client), planWith(), CHECKS);
     expect(findings.filter(({ severity }) => severity !== 'info')).toEqual([]);
   });
 });

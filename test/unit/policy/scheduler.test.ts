@@ -81,6 +81,13 @@ function daemon(database = new Database(), extra: Partial<SchedulerOptions> = {}
     about: 'what the test says',
     queries: () => [],
     evaluate: () => state.findings,
+    repair: {
+      steps: ({ findings }) =>
+        findings.map(({ check: name, subject }) => ({
+          ...{ check: name, subject, effect: 'settings', about: `repair ${subject}` },
+          sql: `repair ${subject}`,
+        })),
+    },
   };
   const cron = new FakeCron();
   const logger = new QuietLogger();
@@ -131,7 +138,7 @@ describe('alerts of what is found', () => {
     const answer = catalog.select.bind(catalog);
     let looks = 0;
     catalog.select = async (text, values) => {
-      // Asked once to verify, and then to plan the repair.
+      // Asked once to verify, and again after the repair.
       if (text.includes('server_version') && ++looks === 2) throw new Error('out of memory');
       if (text.includes("'ROUTINE'")) return [];
       return answer(text, values);
@@ -141,6 +148,22 @@ describe('alerts of what is found', () => {
     expect(updates).toMatchObject([[{ subject: 'a' }]]);
     expect(scheduler.status()).toMatchObject({ error: 'out of memory' });
     await scheduler.stop();
+  });
+
+  test('a round with one repair assesses the database twice: before it and after it', async () => {
+    const { state, catalog, ...made } = auto({
+      run: async (sql) => {
+        if (sql === 'repair a') state.findings = [];
+        return [];
+      },
+    });
+    state.findings = [finding('a')];
+    await made.scheduler.start();
+    await settle();
+    expect(catalog.asked).toBe(2);
+    expect(made.updates).toEqual([[]]);
+    expect(made.logger.find(/^policy finding cleared$/)).toHaveLength(1);
+    await made.scheduler.stop();
   });
 
   test('say that there was no verification, and readiness is degraded', async () => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { type ErrorKind, FieldwatchError } from '../../../src/core/errors.ts';
-import { verify } from '../../../src/core/policy/assess.ts';
+import { assess } from '../../../src/core/policy/assess.ts';
 import type { Catalog } from '../../../src/core/policy/catalog.ts';
 import type { PolicyCheck } from '../../../src/core/policy/check.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { serverCheck } from '../../../src/core/policy/check/server.ts';
-import { planRepair } from '../../../src/core/policy/repair/repair-plan.ts';
+import { planSteps } from '../../../src/core/policy/repair/repair-plan.ts';
 import { factsOf, planWith } from '../../support/policy-plan.ts';
 
 const plan = planWith();
@@ -52,7 +52,8 @@ describe('a check without an answer is reported', () => {
     '%s: together with the others that waited in vain',
     async (code) => {
       const locked = catalog(fail(code, 'transient'));
-      const { findings, answered } = await verify(locked, plan, [asking, silent, another]);
+      const assessment = await assess(locked, plan, [asking, silent, another]);
+      const { findings, answered } = assessment;
       expect(findings).toMatchObject([
         {
           check: 'unanswered',
@@ -64,13 +65,13 @@ describe('a check without an answer is reported', () => {
       ]);
       expect([...answered]).toEqual(['verification', 'silent']);
       // What can be repaired is repaired; the rest is reported.
-      const repair = await planRepair(locked, plan, [asking, silent, another]);
+      const repair = await planSteps(locked, plan, assessment);
       expect(repair).toMatchObject({ steps: [], refused: [{ check: 'unanswered' }], findings });
     },
   );
 
   test('and when all do, that is over', async () => {
-    const { answered } = await verify(catalog(fail('DB_TIMEOUT', 'transient')), plan, [silent]);
+    const { answered } = await assess(catalog(fail('DB_TIMEOUT', 'transient')), plan, [silent]);
     expect([...answered]).toEqual(['verification', 'silent', 'unanswered']);
   });
 
@@ -78,7 +79,7 @@ describe('a check without an answer is reported', () => {
     ['DB_SCHEMA', 'schema'],
     ['DB_RIGHTS', 'auth'],
   ] as const)('%s: a finding of its own, which does not pass', async (code, kind) => {
-    const { findings, answered } = await verify(catalog(fail(code, kind)), plan, [asking, silent]);
+    const { findings, answered } = await assess(catalog(fail(code, kind)), plan, [asking, silent]);
     expect(findings).toMatchObject([
       { check: 'asking', subject: 'asking', verdict: 'unsupported', severity: 'warning' },
     ]);
@@ -98,22 +99,23 @@ describe('a check without an answer is reported', () => {
       },
     ],
   ])('%s: ends neither the verification nor the repair of the others', async (_, from, failing) => {
-    const { findings, answered } = await verify(from, plan, [failing, silent]);
+    const assessment = await assess(from, plan, [failing, silent]);
+    const { findings, answered } = assessment;
     expect(findings).toMatchObject([{ check: 'asking', verdict: 'unsupported' }]);
     expect(answered).toContain('silent');
-    const repair = await planRepair(from, plan, [failing, silent]);
+    const repair = await planSteps(from, plan, assessment);
     expect(repair).toMatchObject({ steps: [], refused: [{ check: 'asking' }] });
   });
 
   test('but a lost connection is no finding: nothing is known', async () => {
     const lost = catalog(fail('DB_CONNECTION_LOST', 'transient'));
-    await expect(verify(lost, plan, [asking])).rejects.toMatchObject({ code: 'DB_CONNECTION_LOST' });
+    await expect(assess(lost, plan, [asking])).rejects.toMatchObject({ code: 'DB_CONNECTION_LOST' });
   });
 });
 
 test('without policies in the server no other check is asked', async () => {
   const never = catalog(fail('DB_SCHEMA', 'schema'), { ...SERVER, license: 'apache' });
-  expect((await verify(never, plan, [serverCheck, asking])).findings).toMatchObject([
+  expect((await assess(never, plan, [serverCheck, asking])).findings).toMatchObject([
     { check: 'server', verdict: 'unsupported' },
   ]);
 });

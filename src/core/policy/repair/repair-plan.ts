@@ -1,22 +1,13 @@
 import { messageOf } from '../../errors.ts';
+import type { Assessment, FaultyCheck } from '../assess.ts';
 import type { Catalog, CatalogRow } from '../catalog.ts';
-import { type PolicyCheck, type RepairStep, REPAIR_EFFECTS } from '../check.ts';
-import { answerable, isConclusive, followsFrom, withoutEffects } from '../check/causes.ts';
-import { becauseOfOverloads } from '../check/overloads.ts';
-import { becauseOfRights } from '../schema/extension-rights.ts';
+import { type RepairStep, REPAIR_EFFECTS } from '../check.ts';
+import { followsFrom } from '../check/causes.ts';
 import { type Finding, findingKey, isNote } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { type Answers, runChecks } from '../run-checks.ts';
-import { type CatalogSnapshot, readSnapshot } from '../snapshot.ts';
-import {
-  type TimedOut,
-  answersTo,
-  findingsOfTimedOut,
-  isAway,
-  isTimedOut,
-  verdictFrom,
-  timedOutFindings,
-} from '../timed-out.ts';
+import type { CatalogSnapshot } from '../snapshot.ts';
+import { isAway } from '../timed-out.ts';
 
 /** A finding that is left to the operator, and why. */
 export interface Refusal {
@@ -25,11 +16,10 @@ export interface Refusal {
   readonly reason: string;
 }
 
-export interface RepairPlan {
+/** The repair of the findings of an assessment. */
+export interface RepairPlan extends Pick<Assessment, 'findings' | 'answered'> {
   readonly steps: readonly RepairStep[];
   readonly refused: readonly Refusal[];
-  /** The findings of the checks that were run. */
-  readonly findings: readonly Finding[];
 }
 
 /** Runs statements of repairs, each separately. Rejects with the database's error. */
@@ -37,64 +27,48 @@ export interface StatementExecutor {
   run(sql: string): Promise<readonly CatalogRow[]>;
 }
 
-/** The steps that would repair the findings. Reads only; `only` names the checks to run, none: all. */
-export async function planRepair(
+/** The steps that would repair the findings, from the least effect to the most. Reads only what the assessment lacks. */
+export async function planSteps(
   catalog: Catalog,
   plan: PolicyPlan,
-  checks: readonly PolicyCheck[],
-  only: readonly string[] = [],
+  { snapshot, faulty, findings, answered, unanswered }: Assessment,
 ): Promise<RepairPlan> {
-  const snapshot = await readSnapshot(catalog).catch(async (error: unknown) => {
-    throw isAway(error) ? error : await becauseOfRights(catalog, await becauseOfOverloads(catalog, error));
-  });
-  const wanted = checks.filter(({ name }) => only.length === 0 || only.includes(name));
-  const usable = isConclusive(snapshot.server)
-    ? answerable(wanted, snapshot.server)
-    : answerable(checks, snapshot.server);
-  const parts: RepairPlan[] = [];
-  const timedOut: TimedOut[] = [];
-  for (const check of usable) {
-    const answers = await answersTo(catalog, plan, snapshot, check);
-    if (isTimedOut(answers)) timedOut.push(answers);
-    else parts.push(await planOne(catalog, plan, snapshot, check, answers));
-  }
-  const known = parts.flatMap(({ findings }) => findings);
-  const silent = await findingsOfTimedOut(catalog, withoutEffects(timedOut, known));
-  parts.push({ steps: [], refused: silent.map(refusal), findings: silent });
+  const parts: Part[] = [];
+  for (const each of faulty) parts.push(await planOne(catalog, plan, snapshot, each));
   const order = ({ effect }: RepairStep): number => REPAIR_EFFECTS.indexOf(effect);
-  const follows = followsFrom(known, plan);
-  const causes = <Item extends RepairStep | Refusal | Finding>(items: readonly Item[]): readonly Item[] =>
+  const follows = followsFrom(
+    faulty.flatMap((each) => each.findings),
+    plan,
+  );
+  const causes = <Item extends RepairStep | Refusal>(items: readonly Item[]): readonly Item[] =>
     items.filter((item) => !follows(item));
   return {
     steps: [...causes(parts.flatMap(({ steps }) => steps))].sort((a, b) => order(a) - order(b)),
-    refused: causes(parts.flatMap(({ refused }) => refused)),
-    findings: causes(parts.flatMap(({ findings }) => findings)),
+    refused: [...causes(parts.flatMap(({ refused }) => refused)), ...unanswered.map(refusal)],
+    findings,
+    answered,
   };
 }
+
+type Part = Pick<RepairPlan, 'steps' | 'refused'>;
 
 /** A check whose repair cannot be planned leaves its findings to the operator; the other checks are not affected. */
 async function planOne(
   catalog: Catalog,
   plan: PolicyPlan,
   snapshot: CatalogSnapshot,
-  check: PolicyCheck,
-  answers: Answers,
-): Promise<RepairPlan> {
-  const findings = verdictFrom(check, plan, snapshot, answers);
-  if (isTimedOut(findings)) {
-    const silent = timedOutFindings([findings]);
-    return { steps: [], refused: silent.map(refusal), findings: silent };
-  }
+  faulty: FaultyCheck,
+): Promise<Part> {
   try {
-    return await planCheck(catalog, plan, snapshot, check, answers);
+    return await planCheck(catalog, plan, snapshot, faulty);
   } catch (error) {
     if (isAway(error)) throw error;
     const why = messageOf(error);
-    const refused = findings.map((finding) => ({
+    const refused = faulty.findings.map((finding) => ({
       ...refusal(finding),
       reason: `${finding.remedy} (${why})`,
     }));
-    return { steps: [], refused, findings };
+    return { steps: [], refused };
   }
 }
 
@@ -102,11 +76,8 @@ async function planCheck(
   catalog: Catalog,
   plan: PolicyPlan,
   snapshot: CatalogSnapshot,
-  check: PolicyCheck,
-  answers: Answers,
-): Promise<RepairPlan> {
-  const findings = check.evaluate(plan, snapshot, answers);
-  if (findings.length === 0) return { steps: [], refused: [], findings };
+  { check, answers, findings }: FaultyCheck,
+): Promise<Part> {
   // Without details a step is left out, or is the cautious one.
   const details = await runChecks(catalog, check.repair?.queries?.(plan, snapshot, answers) ?? []).catch(
     (error: unknown): Answers => {
@@ -119,7 +90,7 @@ async function planCheck(
   const refused = findings
     .filter((finding) => !isNote(finding) && !repaired.has(finding.subject))
     .map(refusal);
-  return { steps: [...new Map(steps.map((step) => [step.sql, step])).values()], refused, findings };
+  return { steps: [...new Map(steps.map((step) => [step.sql, step])).values()], refused };
 }
 
 const refusal = ({ check, subject, remedy }: Finding): Refusal => ({ check, subject, reason: remedy });
