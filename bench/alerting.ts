@@ -83,7 +83,12 @@ async function costsOf(count: number): Promise<Costs> {
   const silence = nanoseconds(() => allSilent(engine, START_MS + 3_600_000)) / count;
   const store = new MemoryStore(sensors);
   const startedAt = performance.now();
-  await loadEngine(rules(), sensors, store, { nowUs: START_MS * 1000, group: '' });
+  await loadEngine(
+    rules(),
+    sensors,
+    { store, lastReadings: store.lastReadings },
+    { nowUs: START_MS * 1000, group: '' },
+  );
   const load = ((performance.now() - startedAt) * 1e6) / count;
   return { step, bytes, load, silence };
 }
@@ -120,11 +125,13 @@ class MemoryStore implements AlertStore {
     return this.rows;
   }
 
-  async loadLastReadings(spans: readonly { readonly sensorId: number }[]): Promise<readonly LastReading[]> {
+  readonly lastReadings = async (
+    spans: readonly { readonly sensorId: number }[],
+  ): Promise<readonly LastReading[]> => {
     return spans.flatMap(({ sensorId }) =>
       METRICS.map((metric) => ({ sensorId, metric, timeUs: START_MS * 1000, value: 25 })),
     );
-  }
+  };
 
   async loadWaiting() {
     return { rows: [], upTo: '0' };

@@ -20,18 +20,19 @@ export interface ReadingSpan {
   readonly toUs: Micros;
 }
 
+/**
+ * The newest non-null value per (sensor, metric) within each span, core and narrow metrics alike. `metrics`: those that are
+ * needed; others may be among the result. Absent: all.
+ */
+export type LastReadings = (
+  spans: readonly ReadingSpan[],
+  metrics?: ReadonlySet<string>,
+) => Promise<readonly LastReading[]>;
+
 /** What the alert engine reads back. It writes only through `ReadingStore.commit`, in the batch's transaction. */
 export interface AlertStore {
   /** The rows of `alert_state`: of the sensors of these shards, or of all. */
   loadStates(shards?: readonly number[]): Promise<readonly AlertStateRow[]>;
-  /**
-   * The newest non-null value per (sensor, metric) within each span, core and narrow metrics alike; one query. `metrics`: those
-   * that are needed; others may be among the result. Absent: all.
-   */
-  loadLastReadings(
-    spans: readonly ReadingSpan[],
-    metrics?: ReadonlySet<string>,
-  ): Promise<readonly LastReading[]>;
   /** The waiting log, oldest row first, and the id of the newest; '0' if it is empty. */
   loadWaiting(
     group: string,

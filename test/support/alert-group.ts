@@ -15,7 +15,7 @@ import type { HandoverRow, HandoverStore } from '../../src/ports/handover.ts';
 import type { LeaseStore, MemberReport, Remains } from '../../src/ports/lease.ts';
 import type { ReadingStore, StoreBatch } from '../../src/ports/store.ts';
 import { createAlertManager } from '../../src/services/alert/alert-manager.ts';
-import { withoutWaiting } from '../../src/services/alert/cluster/handover-queue.ts';
+import { evaluatedReadings } from '../../src/services/alert/cluster/evaluated-readings.ts';
 import { HandoverPreview } from '../../src/services/alert/cluster/handover-preview.ts';
 import { HandoverReader } from '../../src/services/alert/cluster/handover.ts';
 import { ShardLeases } from '../../src/services/alert/cluster/shard-leases.ts';
@@ -92,14 +92,14 @@ export class GroupTables implements ReadingStore, AlertStore, LeaseStore, Handov
     return readingsIn(this.readings.values(), spans);
   }
 
-  async loadLastReadings(spans: readonly ReadingSpan[]) {
+  readonly lastReadings = async (spans: readonly ReadingSpan[]) => {
     return spans.flatMap(({ sensorId, fromUs, toUs }) =>
       [...this.readings.values()]
         .filter((each) => each.sensorId === sensorId && each.timeUs >= fromUs && each.timeUs <= toUs)
         .sort((a, b) => b.timeUs - a.timeUs)
         .slice(0, 1),
     );
-  }
+  };
 
   async pendingNotifications(shards?: readonly number[]) {
     return [...this.outbox].flatMap(([name, each]) =>
@@ -229,7 +229,8 @@ export class Member {
     this.alertManager = createAlertManager({
       ...{ rules, clock, logger, metrics },
       shards: table,
-      store: withoutWaiting(reach, reach, 'crew'),
+      store: reach,
+      lastReadings: evaluatedReadings(reach.lastReadings, reach, 'crew'),
       operators: { poll: async () => ({ silences: [], commands: [] }), announce: async () => [] },
       alertLog: {
         write: (line) => {

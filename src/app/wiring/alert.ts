@@ -8,7 +8,7 @@ import type { Sensor } from '../../ports/sensors.ts';
 import { withSpooled } from '../../services/spool/spooled-readings.ts';
 import type { Base, Context, SharedEvaluation } from '../context.ts';
 import { describerOf } from './texts.ts';
-import { alertStoreOf } from './shards.ts';
+import { lastReadingsOf } from './shards.ts';
 
 /** The alert engine, without the state of the last run yet. */
 export function openAlertManager({
@@ -25,10 +25,11 @@ export function openAlertManager({
     readonly registry: Pick<SensorRegistry, 'hasGateways'>;
   }): AlertManager {
   const { clock, logger, metrics, alertLog, onAlert } = base;
-  const stored = alertStoreOf(database, shards);
+  const stored = lastReadingsOf(database, shards);
   return createAlertManager({
     rules: new RuleSet(config.alerts),
-    store: spool === undefined ? stored : withSpooled(stored, spool),
+    store: database.alertStore,
+    lastReadings: spool === undefined ? stored : withSpooled(stored, spool),
     operators: database.operatorStore,
     describer: describerOf({ database, registry }),
     ...{ shards, logger, metrics, clock, alertLog, onAlert, router },

@@ -5,10 +5,10 @@ import type { Config } from '../../config/schema/index.ts';
 import { sectionDigests } from '../../config/section-digests.ts';
 import type { SectionDigests } from '../../core/alert/cluster/section-digests.ts';
 import { receiversIn } from '../../core/alert/cluster/shard-lease.ts';
-import type { AlertStore } from '../../ports/alerts.ts';
+import type { LastReadings } from '../../ports/alerts.ts';
 import type { Connectivity } from '../../ports/messages.ts';
 import { ConfigurationWatch } from '../../services/alert/cluster/configuration-watch.ts';
-import { withoutWaiting } from '../../services/alert/cluster/handover-queue.ts';
+import { evaluatedReadings } from '../../services/alert/cluster/evaluated-readings.ts';
 import { HandoverPreview } from '../../services/alert/cluster/handover-preview.ts';
 import { HandoverReader } from '../../services/alert/cluster/handover.ts';
 import { NO_GROUP, ProgramHandover } from '../../services/alert/cluster/program-handover.ts';
@@ -31,11 +31,11 @@ export function openShardTable({ mqtt }: Config): ShardTable | undefined {
 export const memberName = (clientId: string): string =>
   `${clientId} on ${hostname()} (pid ${process.pid}, ${randomUUID().slice(0, 8)})`;
 
-/** The read side of the engine: without what other members, or programs, have handed over. */
-export const alertStoreOf = (
+/** The last readings for the engine: without what other members, or programs, have handed over. */
+export const lastReadingsOf = (
   { alertStore, handoverStore }: Database,
   table: ShardTable | undefined,
-): AlertStore => withoutWaiting(alertStore, handoverStore, table?.group ?? NO_GROUP);
+): LastReadings => evaluatedReadings(alertStore.lastReadings, handoverStore, table?.group ?? NO_GROUP);
 
 /**
  * Other members should wait for a commit that takes longer, or where it is not known for longer that the session at the

@@ -8,7 +8,7 @@ import type { AlertBatch, AlertChange, AlertNotification } from '../../core/aler
 import type { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import type { Millis } from '../../core/reading.ts';
 import { runSliced, slicesOf } from '../../lib/slices.ts';
-import type { AlertLineKey, AlertLog, AlertStore, OperatorStore } from '../../ports/alerts.ts';
+import type { AlertLineKey, AlertLog, AlertStore, LastReadings, OperatorStore } from '../../ports/alerts.ts';
 import type { Connectivity } from '../../ports/messages.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Sensor } from '../../ports/sensors.ts';
@@ -36,6 +36,7 @@ import {
 export interface AlertManagerDeps {
   readonly rules: RuleSet;
   readonly store: AlertStore;
+  readonly lastReadings: LastReadings;
   readonly operators: OperatorStore;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -103,12 +104,12 @@ export class AlertManager {
 
   /** Restores the state, and publishes what a crash left unpublished. Before the first evaluation. */
   async load(sensors: readonly Sensor[]): Promise<void> {
-    const { store, clock, logger } = this.deps;
+    const { clock, logger } = this.deps;
     const former = this.engine;
     const nowUs = clock.nowMs() * 1000;
     const { group } = this.evaluations;
     const shards = this.evaluations.loadedShards();
-    const loaded = await loadEngine(former.rules, sensorsIn(shards, sensors), store, {
+    const loaded = await loadEngine(former.rules, sensorsIn(shards, sensors), this.deps, {
       ...{ nowUs, group, shards },
     });
     const { engine, changes, states, found } = loaded;
@@ -136,11 +137,11 @@ export class AlertManager {
     shards: readonly number[],
     sensors: readonly Sensor[],
   ): Promise<(owned: readonly number[]) => boolean> {
-    const { store, clock, logger } = this.deps;
+    const { clock, logger } = this.deps;
     const { rules } = this.engine;
     const seq = this.knownSensors;
     const nowUs = clock.nowMs() * 1000;
-    const loaded = await loadEngine(rules, sensorsIn(shards, sensors), store, {
+    const loaded = await loadEngine(rules, sensorsIn(shards, sensors), this.deps, {
       ...{ nowUs, group: this.evaluations.group, shards },
     });
     const silences = await this.operatorCommands.load();
@@ -259,7 +260,7 @@ export class AlertManager {
 
   /** Fetches the sensors that the engine has not seen since the start. */
   async prepare(readings: readonly EvaluatedReading[], signal?: AbortSignal): Promise<void> {
-    await prepareEngine(this.engine, readings, this.deps.store, signal);
+    await prepareEngine(this.engine, readings, this.deps.lastReadings, signal);
   }
 
   /** True of a sensor that needs no fetching. */
@@ -311,8 +312,8 @@ export class AlertManager {
 
   /** The sensors whose silence new rules watch: also those not seen since the start. */
   async expectedBy(rules: RuleSet, sensors: readonly Sensor[]): Promise<readonly Expected[]> {
-    const { store, clock } = this.deps;
-    return loadExpected(rules, sensors, store, clock.nowMs() * 1000);
+    const { lastReadings, clock } = this.deps;
+    return loadExpected(rules, sensors, lastReadings, clock.nowMs() * 1000);
   }
 
   /**

@@ -8,7 +8,7 @@ import type { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import type { LastEvent } from '../../core/alert/state/state.ts';
 import type { Micros } from '../../core/reading.ts';
 import { slicesOf } from '../../lib/slices.ts';
-import type { AlertStore, ReadingSpan } from '../../ports/alerts.ts';
+import type { AlertStore, LastReadings, ReadingSpan } from '../../ports/alerts.ts';
 import type { Sensor } from '../../ports/sensors.ts';
 import { loadWaiting } from './waiting-loader.ts';
 
@@ -32,11 +32,16 @@ interface LoadScope {
   readonly shards?: readonly number[] | undefined;
 }
 
+interface LoadSource {
+  readonly store: Pick<AlertStore, 'loadStates' | 'loadWaiting' | 'loadReadings'>;
+  readonly lastReadings: LastReadings;
+}
+
 /** An engine in the state of the last process, and what the configuration changed since. */
 export async function loadEngine(
   rules: RuleSet,
   sensors: readonly Sensor[],
-  store: AlertStore,
+  { store, lastReadings }: LoadSource,
   { nowUs, group, shards }: LoadScope,
 ): Promise<{ engine: AlertEngine; changes: readonly RuleChange[]; states: number; found: FoundWaiting }> {
   const engine = new AlertEngine(rules);
@@ -49,12 +54,12 @@ export async function loadEngine(
   const toUs = nowUs + rules.futureSkewUs;
   const oldest = oldestEvents([...rows, ...waiting.series]);
   const remembered = [...rows.map(sensorOf), ...waiting.sensors];
-  await loadLast(engine, remembered, store, (sensorId, staleAfterUs) => {
+  await loadLast(engine, remembered, lastReadings, (sensorId, staleAfterUs) => {
     const fromUs = Math.max(0, (oldest.get(sensorId) ?? 0) - staleAfterUs);
     return { sensorId, fromUs: Math.min(fromUs, toUs), toUs };
   });
-  await loadPartners(engine, sensors, store, toUs);
-  const expected = await loadExpected(rules, sensors, store, nowUs);
+  await loadPartners(engine, sensors, lastReadings, toUs);
+  const expected = await loadExpected(rules, sensors, lastReadings, nowUs);
   for (const { sensor, metric, last } of expected) {
     if (last === undefined || metric === OF_SENSOR)
       engine.expect(sensor, metric, undefined, last !== undefined);
@@ -69,7 +74,7 @@ export async function loadEngine(
 async function loadPartners(
   engine: AlertEngine,
   sensors: readonly Sensor[],
-  store: AlertStore,
+  lastReadings: LastReadings,
   toUs: Micros,
 ): Promise<void> {
   const partners = new Map(
@@ -80,7 +85,7 @@ async function loadPartners(
       const staleUs = engine.rules.longestStaleUs(sensor) ?? 0;
       return { sensorId: sensor.id, fromUs: Math.max(0, toUs - staleUs), toUs };
     });
-    for (const { sensorId, metric, timeUs, value } of await store.loadLastReadings(spans)) {
+    for (const { sensorId, metric, timeUs, value } of await lastReadings(spans)) {
       const sensor = partners.get(sensorId);
       if (sensor !== undefined) engine.restoreLast(sensor, metric, { timeUs, value });
     }
@@ -91,7 +96,7 @@ async function loadPartners(
 export async function prepareEngine(
   engine: AlertEngine,
   readings: readonly EvaluatedReading[],
-  store: AlertStore,
+  lastReadings: LastReadings,
   signal?: AbortSignal,
 ): Promise<void> {
   const fresh = new Map<number, { sensor: Sensor; fromUs: Micros; toUs: Micros }>();
@@ -110,13 +115,13 @@ export async function prepareEngine(
     // Anything older is a gap in any case; 0 queries nothing before the epoch.
     return { sensorId, fromUs: Math.max(0, fromUs - staleAfterUs), toUs };
   };
-  await loadLast(engine, sensors, store, span, signal);
+  await loadLast(engine, sensors, lastReadings, span, signal);
 }
 
 async function loadLast(
   engine: AlertEngine,
   sensors: readonly Sensor[],
-  store: AlertStore,
+  lastReadings: LastReadings,
   span: (sensorId: number, staleAfterUs: Micros) => ReadingSpan,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -126,7 +131,7 @@ async function loadLast(
     else watched.set(sensor.id, sensor);
   for (const slice of slicesOf([...watched.values()], LAST_SLICE)) {
     const spans = slice.map((sensor) => span(sensor.id, engine.rules.longestStaleUs(sensor) ?? 0));
-    const found = await store.loadLastReadings(spans, metricsOf(engine.rules, slice));
+    const found = await lastReadings(spans, metricsOf(engine.rules, slice));
     // The caller has given up, and newer readings may have been evaluated meanwhile.
     if (signal?.aborted === true) return;
     for (const { sensorId, metric, timeUs, value } of found) {
@@ -164,7 +169,7 @@ export interface Expected {
 export async function loadExpected(
   rules: RuleSet,
   sensors: readonly Sensor[],
-  store: AlertStore,
+  lastReadings: LastReadings,
   nowUs: Micros,
 ): Promise<readonly Expected[]> {
   const toUs = nowUs + rules.futureSkewUs;
@@ -175,7 +180,7 @@ export async function loadExpected(
       .filter((sensor) => rules.missesMetrics(sensor))
       .map(({ id: sensorId }) => ({ sensorId, fromUs: toUs - EXPECTED_US, toUs }));
     const newest = new Map<number, LastEvent>();
-    for (const { sensorId, metric, timeUs, value } of await store.loadLastReadings(spans)) {
+    for (const { sensorId, metric, timeUs, value } of await lastReadings(spans)) {
       const sensor = byId.get(sensorId);
       const last = { timeUs, value };
       if (sensor !== undefined) expected.push({ sensor, metric, last });

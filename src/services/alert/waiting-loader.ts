@@ -11,7 +11,7 @@ import type { Sensor } from '../../ports/sensors.ts';
 
 interface Target {
   readonly engine: AlertEngine;
-  readonly store: AlertStore;
+  readonly store: Pick<AlertStore, 'loadWaiting' | 'loadReadings'>;
   readonly group: string;
   readonly shards?: readonly number[] | undefined;
   readonly nowMs: Millis;
@@ -58,7 +58,7 @@ export async function loadWaiting(
 
 /** The stored values of the series' sensors within the times in which anything waits. */
 async function readBack(
-  store: AlertStore,
+  store: Pick<AlertStore, 'loadReadings'>,
   all: readonly WaitingSeries[],
 ): Promise<ReadonlyMap<string, LastReading[]>> {
   const spans = new Map<number, { fromUs: Micros; toUs: Micros }>();

@@ -1,24 +1,20 @@
 import { type Watermark, eachWatermark } from '../../core/alert/engine/watermarks.ts';
-import type { AlertStore, LastReading, ReadingSpan } from '../../ports/alerts.ts';
+import type { LastReading, LastReadings, ReadingSpan } from '../../ports/alerts.ts';
 import type { Spool } from '../../ports/spool.ts';
 
 /**
- * The read side of the alert tables, including readings that are evaluated and still in the spool. A message may be
- * redelivered while its first copy waits there, unknown to the database: it must count as late, and is compared with it.
+ * The stored readings, and those that are evaluated and still in the spool. A message may be redelivered while its first
+ * copy waits there, unknown to the database: it must count as late, and is compared with it.
  */
-export function withSpooled(store: AlertStore, spool: Pick<Spool, 'contents' | 'watermarks'>): AlertStore {
-  return {
-    loadStates: (shards) => store.loadStates(shards),
-    loadWaiting: (group, shards) => store.loadWaiting(group, shards),
-    loadReadings: (spans) => store.loadReadings(spans),
-    pendingNotifications: (shards) => store.pendingNotifications(shards),
-    markSent: (sent, deliveries) => store.markSent(sent, deliveries),
-    loadLastReadings: async (spans, metrics) => {
-      // Before the database: a record that drains meanwhile is in one of them.
-      const spooled = isEmpty(spool) ? [] : within(spans, eachWatermark(await spool.watermarks()));
-      const found = await store.loadLastReadings(spans, metrics);
-      return spooled.length === 0 ? found : newest([...found, ...spooled]);
-    },
+export function withSpooled(
+  stored: LastReadings,
+  spool: Pick<Spool, 'contents' | 'watermarks'>,
+): LastReadings {
+  return async (spans, metrics) => {
+    // Before the database: a record that drains meanwhile is in one of them.
+    const spooled = isEmpty(spool) ? [] : within(spans, eachWatermark(await spool.watermarks()));
+    const found = await stored(spans, metrics);
+    return spooled.length === 0 ? found : newest([...found, ...spooled]);
   };
 }
 

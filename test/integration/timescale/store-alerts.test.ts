@@ -251,7 +251,7 @@ describe('alert state', () => {
       ]), // prettier-ignore
     );
     const span = (sensorId: number, to: number) => ({ sensorId, fromUs: START_US, toUs: START_US + to });
-    const last = await alerts().loadLastReadings([span(1, 30), span(2, 20), span(3, 30)]);
+    const last = await alerts().lastReadings([span(1, 30), span(2, 20), span(3, 30)]);
     expect(new Map(last.map((r) => [`${r.sensorId} ${r.metric}`, [r.timeUs - START_US, r.value]]))).toEqual(
       new Map([
         ['1 temperature', [10, 2]],
@@ -262,11 +262,11 @@ describe('alert state', () => {
       ]),
     );
     const some = async (...metrics: string[]) =>
-      (await alerts().loadLastReadings([span(1, 30)], new Set(metrics))).map(({ metric }) => metric).sort();
+      (await alerts().lastReadings([span(1, 30)], new Set(metrics))).map(({ metric }) => metric).sort();
     expect(await some('temperature', 'battery')).toEqual(['temperature']);
     expect(await some('co2')).toEqual(['co2']);
     expect(await some()).toEqual([]);
-    expect(await alerts().loadLastReadings([])).toEqual([]);
+    expect(await alerts().lastReadings([])).toEqual([]);
   });
 });
 
@@ -293,6 +293,7 @@ describe('readings that wait for earlier ones', () => {
       ...{
         rules: RULES,
         store: alerts(),
+        lastReadings: alerts().lastReadings,
         operators: { poll: async () => ({ silences: [], commands: [] }), announce: async () => [] },
       },
       ...{ logger: new QuietLogger(), metrics: new RecordingMetrics(), clock },

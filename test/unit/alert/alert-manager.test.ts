@@ -80,7 +80,7 @@ class MemoryStore implements AlertStore {
     return readingsIn(this.readings, spans);
   }
 
-  async loadLastReadings(spans: readonly ReadingSpan[]) {
+  readonly lastReadings = async (spans: readonly ReadingSpan[]) => {
     if (this.failing) throw new Error('away');
     this.spans.push(...spans);
     return spans.flatMap(({ sensorId, fromUs, toUs }) => {
@@ -90,7 +90,7 @@ class MemoryStore implements AlertStore {
       const newest = inside.sort((a, b) => b.timeUs - a.timeUs)[0];
       return newest === undefined ? [] : [newest];
     });
-  }
+  };
 
   async pendingNotifications() {
     return this.outbox.filter((each) => !this.sent.has(key(each)));
@@ -121,7 +121,16 @@ function setUp(store = new MemoryStore(), rules = rulesOf(D)) {
   const metrics = new RecordingMetrics();
   const alertLog = { write: (line: string) => void lines.push(line) };
   const operators = new MemoryOperatorStore();
-  const alertManager = createAlertManager({ rules, store, operators, logger, metrics, clock, alertLog });
+  const alertManager = createAlertManager({
+    rules,
+    store,
+    lastReadings: store.lastReadings,
+    operators,
+    logger,
+    metrics,
+    clock,
+    alertLog,
+  });
   const alertLines = () => logged.filter(([, { event }]) => event !== undefined);
   return { alertManager, operators, store, lines, logged, alertLines, metrics, clock };
 }

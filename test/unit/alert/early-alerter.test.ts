@@ -42,7 +42,6 @@ const decoder: Decoder = {
 /** The database knows of no earlier readings, and has no lines to go on with. */
 const nothingStored = {
   loadStates: async () => [],
-  loadLastReadings: async () => [],
   loadWaiting: async () => ({ rows: [], upTo: '0' }),
   loadReadings: async () => [],
   pendingNotifications: async () => [],
@@ -94,7 +93,15 @@ async function setup(lines = new Lines()) {
   );
   await registry.load();
   const alertManager = createAlertManager({
-    ...{ logger, metrics, clock, store: nothingStored, operators: noOperators, alertLog: lines },
+    ...{
+      logger,
+      metrics,
+      clock,
+      store: nothingStored,
+      lastReadings: async () => [],
+      operators: noOperators,
+      alertLog: lines,
+    },
     rules: rulesOf({ metrics: { temperature: { max: LIMIT, hysteresis: 1 } } }),
   });
   await alertManager.load([...registry.all()]);

@@ -8,7 +8,7 @@ import { type TimerOwner, Timers } from '../../../src/core/alert/engine/timers.t
 import type { AlertStateRow } from '../../../src/core/alert/model.ts';
 import { AVAILABILITY } from '../../../src/core/reading.ts';
 import { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
-import type { AlertStore, ReadingSpan } from '../../../src/ports/alerts.ts';
+import type { AlertStore, LastReadings } from '../../../src/ports/alerts.ts';
 import { alertId } from '../../../src/services/alert/alert-id.ts';
 import { loadEngine, prepareEngine } from '../../../src/services/alert/state-loader.ts';
 import { T0_MS, T0_US, rulesOf, sensorOf } from './support.ts';
@@ -296,16 +296,21 @@ describe('ten times the sensors', () => {
     });
     const store: AlertStore = {
       loadStates: async () => sensors(count).map(({ id }) => row(id)),
-      loadLastReadings: async (spans: readonly ReadingSpan[]) => {
-        calls.push(spans.length);
-        return [];
-      },
       loadWaiting: async () => ({ rows: [], upTo: '0' }),
       loadReadings: async () => [],
       pendingNotifications: async () => [],
       markSent: async () => undefined,
     };
-    const { states } = await loadEngine(THREE, sensors(count), store, { nowUs: T0_US, group: '' });
+    const lastReadings: LastReadings = async (spans) => {
+      calls.push(spans.length);
+      return [];
+    };
+    const { states } = await loadEngine(
+      THREE,
+      sensors(count),
+      { store, lastReadings },
+      { nowUs: T0_US, group: '' },
+    );
     expect(states).toBe(count);
     // Once for the states, once for the expected sensors.
     expect(calls).toEqual([...Array.from({ length: 24 }, () => 500), 5000, 5000, 2000]);
@@ -318,18 +323,16 @@ test('what is read of sensors that are new to a process counts, where a later qu
   const asked: number[][] = [];
   const attempt = async (most: number) => {
     const given = new AbortController();
-    const store = {
-      loadLastReadings: async (spans: readonly ReadingSpan[], metrics?: ReadonlySet<string>) => {
-        asked.push([spans.length, metrics?.size ?? NaN]);
-        if (asked.length === most) given.abort();
-        return [];
-      },
-    } as unknown as AlertStore;
+    const lastReadings: LastReadings = async (spans, metrics) => {
+      asked.push([spans.length, metrics?.size ?? NaN]);
+      if (asked.length === most) given.abort();
+      return [];
+    };
     const values = new Map([['temperature', 20]]);
     const readings = sensors(1200).map((sensor) => ({
       ...{ sensor, timeUs: T0_US, receivedAtMs: T0_MS, metrics: values },
     }));
-    await prepareEngine(engine, readings, store, given.signal);
+    await prepareEngine(engine, readings, lastReadings, given.signal);
   };
   await attempt(2);
   await attempt(Infinity);

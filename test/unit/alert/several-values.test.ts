@@ -6,7 +6,6 @@ import { alertId } from '../../../src/services/alert/alert-id.ts';
 import { declaredSensors } from '../../../src/app/options.ts';
 import { configSchema } from '../../../src/config/schema/index.ts';
 import { evaluate } from '../../../src/library/evaluate.ts';
-import type { AlertStore } from '../../../src/ports/alerts.ts';
 import { loadEngine } from '../../../src/services/alert/state-loader.ts';
 import fc from '../../support/fast-check.ts';
 import { Bench, T0_MS, T0_US, rulesOf, sensorOf } from './support.ts';
@@ -155,14 +154,14 @@ describe('counts', () => {
     ).toContain('9 count warm firing');
     const store = {
       loadStates: async () => states,
-      loadLastReadings: async () => [],
       loadWaiting: async () => ({ rows: [], upTo: '0' }),
+      loadReadings: async () => [],
     };
     const scope = { nowUs: T0_US + 60e6, group: '' };
     const { engine, changes } = await loadEngine(
       rules(),
       [sensorOf('s1'), sensorOf('s2'), count],
-      store as unknown as AlertStore,
+      { store, lastReadings: async () => [] },
       scope,
     );
     expect(changes).toEqual([]);

@@ -66,10 +66,10 @@ class Tables {
     return readingsIn(this.readings.values(), spans);
   }
 
-  async loadLastReadings(spans: Parameters<typeof readingsIn>[1]) {
+  readonly lastReadings = async (spans: Parameters<typeof readingsIn>[1]) => {
     const found = readingsIn(this.readings.values(), spans).sort((a, b) => b.timeUs - a.timeUs);
     return found.filter((each, at) => found.findIndex(({ sensorId }) => sensorId === each.sensorId) === at);
-  }
+  };
 
   async pendingNotifications() {
     return [];
@@ -90,7 +90,12 @@ class Life {
 
   static async begin(ruleSet: RuleSet, tables: Tables, nowMs: number, writer: string): Promise<Life> {
     const where = { nowUs: nowMs * 1000, group: '' };
-    const { engine, found } = await loadEngine(ruleSet, sensors, tables, where);
+    const { engine, found } = await loadEngine(
+      ruleSet,
+      sensors,
+      { store: tables, lastReadings: tables.lastReadings },
+      where,
+    );
     return new Life(tables, engine, new WaitingLog('', writer, found));
   }
 

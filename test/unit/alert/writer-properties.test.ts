@@ -66,14 +66,14 @@ class Tables implements ReadingStore, AlertStore {
     return readingsIn(this.readings.values(), spans);
   }
 
-  async loadLastReadings(spans: readonly ReadingSpan[]) {
+  readonly lastReadings = async (spans: readonly ReadingSpan[]) => {
     return spans.flatMap(({ sensorId, fromUs, toUs }) => {
       const inside = [...this.readings.values()].filter(
         (each) => each.sensorId === sensorId && each.timeUs >= fromUs && each.timeUs <= toUs,
       );
       return inside.sort((a, b) => b.timeUs - a.timeUs).slice(0, 1);
     });
-  }
+  };
 
   async pendingNotifications() {
     return [...this.outbox].flatMap(([key, each]) => (this.sent.has(key) ? [] : [each]));
@@ -134,7 +134,13 @@ class Process {
       },
     };
     const operators = { poll: async () => ({ silences: [], commands: [] }), announce: async () => [] };
-    this.alertManager = createAlertManager({ ...deps, operators, rules: ruleSet, alertLog });
+    this.alertManager = createAlertManager({
+      ...deps,
+      lastReadings: tables.lastReadings,
+      operators,
+      rules: ruleSet,
+      alertLog,
+    });
     const registry = new SensorRegistry(
       { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 60 },
       { ...deps, directory: new FakeDirectory() },

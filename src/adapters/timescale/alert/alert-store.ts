@@ -4,6 +4,7 @@ import { CORE_METRICS } from '../../../core/reading.ts';
 import type {
   AlertStore,
   LastReading,
+  LastReadings,
   NewDelivery,
   NotificationKey,
   ReadingSpan,
@@ -90,13 +91,11 @@ export class TimescaleAlertStore implements AlertStore {
     return this.#rows<AlertStateRow>(STATE, [shards ?? null]);
   }
 
-  async loadLastReadings(
-    spans: readonly ReadingSpan[],
-    metrics?: ReadonlySet<string>,
-  ): Promise<readonly LastReading[]> {
+  /** One query. */
+  readonly lastReadings: LastReadings = async (spans, metrics) => {
     const text = lastReadings(metrics);
     return text === undefined ? [] : this.#inSpans(text, spans);
-  }
+  };
 
   loadReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]> {
     return this.#inSpans(READINGS, spans);
