@@ -1,5 +1,5 @@
 import type { Catalog } from './catalog.ts';
-import type { PolicyCheck } from './check.ts';
+import type { CheckFindings, PolicyCheck } from './check.ts';
 import { answerable, followsFrom, isConclusive, withoutEffects } from './check/causes.ts';
 import { becauseOfOverloads } from './check/overloads.ts';
 import { becauseOfRights } from './schema/extension-rights.ts';
@@ -31,10 +31,8 @@ export interface Assessment {
 }
 
 /** A check with findings, those included that follow from the findings of another. */
-export interface FaultyCheck {
-  readonly check: PolicyCheck;
+export interface FaultyCheck extends CheckFindings {
   readonly answers: Answers;
-  readonly findings: readonly Finding[];
 }
 
 /**
@@ -64,12 +62,14 @@ export async function assess(
   }
   // The finding about timed-out queries is over when none timed out, and goes on while any does.
   if (!silent.some(({ waited }) => waited)) answered.add(QUERY_TIMED_OUT);
-  const findings = faulty.flatMap((each) => each.findings);
-  const follows = followsFrom(findings, plan);
-  const unanswered = await findingsOfTimedOut(catalog, withoutEffects(silent, findings));
+  const follows = followsFrom(faulty, plan);
+  const causes = faulty.flatMap(({ check, findings }) =>
+    findings.filter((finding) => !follows(check, finding)),
+  );
+  const unanswered = await findingsOfTimedOut(catalog, withoutEffects(silent, faulty));
   return {
     snapshot,
-    findings: [...findings.filter((finding) => !follows(finding)), ...unanswered],
+    findings: [...causes, ...unanswered],
     answered,
     faulty,
     unanswered,

@@ -26,8 +26,33 @@ export interface PolicyCheck {
     snapshot: CatalogSnapshot,
     answers: readonly (readonly CatalogRow[])[],
   ): readonly Finding[];
+  /** It answers where TimescaleDB cannot be used, and says why. No other check is run then. */
+  readonly withoutExtension?: true;
+  /** A critical finding of it explains why other checks had no answer: they lacked a right, a relation or column, or waited for a lock. */
+  readonly explains?: 'refused' | 'lacking' | 'waited';
+  /** The fault of a finding's subject from which findings of other checks may follow. */
+  causes?(finding: Finding): Cause | undefined;
+  /** Whether a finding of this check, or a step of its repair, follows from the findings of others: then it is left out. */
+  follows?(about: FindingAbout, causes: Causes): boolean;
   /** The repair of its findings; absent: by the operator only. */
   readonly repair?: CheckRepair;
+}
+
+export type Cause = 'policy_missing' | 'definition_differs' | 'rows_differ' | 'rows_missing';
+
+/** The faults that were found. */
+export interface Causes {
+  has(cause: Cause, subject: string): boolean;
+  /** Of an aggregate, or of its refresh: its definition differs, or it is built on one whose definition or rows do. */
+  countsOthers(subject: string): boolean;
+}
+
+/** A finding, or a step of its repair, which has no severity. */
+export type FindingAbout = Pick<Finding, 'subject'> & Partial<Pick<Finding, 'severity'>>;
+
+export interface CheckFindings {
+  readonly check: PolicyCheck;
+  readonly findings: readonly Finding[];
 }
 
 export interface CheckRepair {

@@ -120,6 +120,48 @@ test('without policies in the server no other check is asked', async () => {
   ]);
 });
 
+describe('a check states by itself what its findings follow from, and what follows from them', () => {
+  const found = (check: string, severity: 'critical' | 'warning' = 'critical') => ({
+    ...({ check, subject: 'sensor_readings', verdict: 'missing', severity } as const),
+    ...{ expected: 'x', actual: 'y', remedy: 'z' },
+  });
+  const cause: PolicyCheck = {
+    ...{ name: 'cause', about: 'a cause', queries: () => [], evaluate: () => [found('cause')] },
+    causes: () => 'rows_missing',
+  };
+  const effect: PolicyCheck = {
+    ...{ name: 'effect', about: 'an effect', queries: () => [], evaluate: () => [found('effect')] },
+    follows: ({ subject }, causes) => causes.has('rows_missing', subject),
+    repair: {
+      steps: () => [
+        { check: 'effect', subject: 'sensor_readings', effect: 'settings', about: 'repair', sql: 'SELECT 1' },
+      ],
+    },
+  };
+  const from = catalog(fail('DB_RIGHTS', 'auth'));
+
+  test('an effect is neither reported nor repaired where its cause was found', async () => {
+    const both = await assess(from, plan, [cause, effect]);
+    expect(both.findings).toMatchObject([{ check: 'cause' }]);
+    expect(await planSteps(from, plan, both)).toMatchObject({ steps: [], refused: [{ check: 'cause' }] });
+    const alone = await assess(from, plan, [effect]);
+    expect(alone.findings).toMatchObject([{ check: 'effect' }]);
+    expect(await planSteps(from, plan, alone)).toMatchObject({ steps: [{ check: 'effect' }] });
+  });
+
+  test('only a critical finding explains why another check had no answer', async () => {
+    const rights = (severity: 'critical' | 'warning'): PolicyCheck => ({
+      ...cause,
+      evaluate: () => [found('cause', severity)],
+      explains: 'refused',
+    });
+    const checks = async (severity: 'critical' | 'warning') =>
+      (await assess(from, plan, [rights(severity), asking])).findings.map(({ check }) => check);
+    expect(await checks('critical')).toEqual(['cause']);
+    expect(await checks('warning')).toEqual(['cause', 'asking']);
+  });
+});
+
 describe('every check of the registry', () => {
   test('has a name of its own that fits a label and the command line', () => {
     const names = CHECKS.map(({ name }) => name);

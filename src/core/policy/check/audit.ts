@@ -26,6 +26,8 @@ const CHECK = 'audit';
  */
 export const auditCheck: PolicyCheck = {
   name: CHECK,
+  causes: () => 'rows_differ',
+  follows: ({ subject }, causes) => causes.countsOthers(subject),
   about: 'aggregates equal a recomputation from their source, by a sample',
   queries: (plan, snapshot) => {
     const aggregates = refreshedAggregates(plan, snapshot);

@@ -1,12 +1,8 @@
-import type { PolicyCheck } from '../check.ts';
-import type { Finding } from '../finding.ts';
+import type { Cause, Causes, CheckFindings, FindingAbout, PolicyCheck } from '../check.ts';
 import { type PolicyPlan, policyName } from '../plan.ts';
 import type { ServerFacts } from '../snapshot.ts';
 import type { TimedOut } from '../timed-out.ts';
-import { auditCheck } from './audit.ts';
-import { preparedCheck } from './prepared.ts';
-import { rightsCheck } from './rights.ts';
-import { isSwitchedOn, serverCheck } from './server.ts';
+import { isSwitchedOn } from './server.ts';
 
 /** Without these conditions no other check can run. */
 export function isConclusive(server: ServerFacts): boolean {
@@ -15,70 +11,51 @@ export function isConclusive(server: ServerFacts): boolean {
 
 /** If nothing else can be evaluated, only the checks that explain why are run. */
 export function answerable(checks: readonly PolicyCheck[], server: ServerFacts): readonly PolicyCheck[] {
-  return isConclusive(server)
-    ? checks
-    : checks.filter((check) => check === serverCheck || check === rightsCheck);
+  return isConclusive(server) ? checks : checks.filter(({ withoutExtension }) => withoutExtension === true);
 }
-
-/** Checks whose findings report missing tables and columns. */
-const STRUCTURE: readonly string[] = ['relations', 'definitions'];
 
 /** A check that lacked a right, a table or a column, or waited for a lock, adds nothing to the finding about these. */
 export function withoutEffects(
   timedOut: readonly TimedOut[],
-  findings: readonly Finding[],
+  faulty: readonly CheckFindings[],
 ): readonly TimedOut[] {
-  // A right that another role lacks does not affect this one.
-  const rights = findings.some(
-    ({ check, severity }) => check === rightsCheck.name && severity === 'critical',
+  // Not one that is no more than a warning: a right that another role lacks does not affect this one.
+  const explained = new Set(
+    faulty
+      .filter(({ findings }) => findings.some(({ severity }) => severity === 'critical'))
+      .flatMap(({ check }) => check.explains ?? []),
   );
-  const structure = findings.some(
-    ({ check, severity }) => STRUCTURE.includes(check) && severity === 'critical',
-  );
-  const held = findings.some(
-    ({ check, severity }) => check === preparedCheck.name && severity === 'critical',
-  );
-  return timedOut.filter(
-    ({ refused, lacking, waited }) => !(rights && refused) && !(structure && lacking) && !(held && waited),
-  );
+  return timedOut.filter((each) => ![...explained].some((why) => each[why]));
 }
 
-/** Checks that read an aggregate's rows, and are meaningless if these are counted differently. */
-const OF_ROWS: readonly string[] = ['refresh', 'late', 'audit', 'history'];
-
 /**
- * Whether a finding follows from another one: rows past a retention without a policy, rows of an aggregate that is
- * not defined as it should be, or is built on such a one or on manually changed rows, and rows in a range without a
- * chunk. Repairing the cause first may remove it; what is left is found again.
+ * Whether a finding follows from another one, as its check says: rows past a retention without a policy, rows of an
+ * aggregate that is not defined as it should be, or is built on such a one or on manually changed rows, and rows in a range
+ * without a chunk. Repairing the cause first may remove it; what is left is found again.
  */
-export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (finding: About) => boolean {
-  const without = new Set(
-    causes
-      .filter(({ check, verdict }) => check === 'policies' && verdict === 'missing')
-      .map(({ subject }) => subject),
-  );
-  const wrong = new Set(
-    causes
-      .filter(({ check, severity }) => check === 'definitions' && severity === 'critical')
-      .map(({ subject }) => subject),
-  );
-  const differing = new Set(
-    causes.filter(({ check }) => check === auditCheck.name).map(({ subject }) => subject),
-  );
-  const withGaps = new Set(causes.filter(({ check }) => check === 'gaps').map(({ subject }) => subject));
-  const ofWrong = new Set<string>();
+export function followsFrom(
+  faulty: readonly CheckFindings[],
+  plan: PolicyPlan,
+): (check: PolicyCheck, about: FindingAbout) => boolean {
+  const causes = causesOf(faulty, plan);
+  return (check, about) => check.follows?.(about, causes) ?? false;
+}
+
+function causesOf(faulty: readonly CheckFindings[], plan: PolicyPlan): Causes {
+  const found = new Set<string>();
+  for (const { check, findings } of faulty)
+    for (const finding of findings) {
+      const cause = check.causes?.(finding);
+      if (cause !== undefined) found.add(`${cause} ${finding.subject}`);
+    }
+  const has = (cause: Cause, subject: string): boolean => found.has(`${cause} ${subject}`);
+  const others = new Set<string>();
   // Sources come before the aggregates built on them.
   for (const { relation } of plan.relations) {
     if (relation.kind !== 'aggregate') continue;
     const { name, source } = relation;
-    if (!wrong.has(name) && !ofWrong.has(source) && !differing.has(source)) continue;
-    for (const subject of [name, policyName({ relation: name, kind: 'refresh' })]) ofWrong.add(subject);
+    if (!has('definition_differs', name) && !others.has(source) && !has('rows_differ', source)) continue;
+    for (const subject of [name, policyName({ relation: name, kind: 'refresh' })]) others.add(subject);
   }
-  // Missing rows also differ: the audit has the repair.
-  return ({ check, subject, severity }) =>
-    (check === 'gaps' && severity === 'warning' && differing.has(subject)) ||
-    (check === 'history' && (withGaps.has(subject) || differing.has(subject))) ||
-    (check === 'retention' ? without.has(subject) : OF_ROWS.includes(check) && ofWrong.has(subject));
+  return { has, countsOthers: (subject) => others.has(subject) };
 }
-
-type About = Pick<Finding, 'check' | 'subject'> & Partial<Pick<Finding, 'severity'>>;

@@ -23,6 +23,8 @@ const CHECK = 'definitions';
  */
 export const definitionsCheck: PolicyCheck = {
   name: CHECK,
+  explains: 'lacking',
+  causes: ({ severity }) => (severity === 'critical' ? 'definition_differs' : undefined),
   about: 'columns, keys, constraints and queries are those of sql/',
   queries: (plan, snapshot) => schemaQueries(snapshot.server.schema, comparable(plan, snapshot)),
   followUpQueries: (_plan, _facts, answers) =>

@@ -24,6 +24,9 @@ const MOST_GAPS = 200;
  */
 export const gapsCheck: PolicyCheck = {
   name: CHECK,
+  causes: () => 'rows_missing',
+  // Missing rows also differ: the audit has the repair.
+  follows: ({ subject, severity }, causes) => severity === 'warning' && causes.has('rows_differ', subject),
   about: 'no chunk was dropped before its time',
   queries: (plan, snapshot) => {
     const ofTables = refreshedAggregates(plan, snapshot).filter((aggregate) => !isOfAggregate(aggregate));

@@ -42,6 +42,8 @@ interface Pair {
  */
 export const historyCheck: PolicyCheck = {
   name: CHECK,
+  follows: ({ subject }, causes) =>
+    causes.has('rows_missing', subject) || causes.has('rows_differ', subject) || causes.countsOthers(subject),
   about: 'hourly and daily figures agree over what readings are kept, by a sample',
   queries: (plan, snapshot) => pairs(plan, snapshot).map((pair) => ({ text: query(pair) })),
   evaluate: (plan, snapshot, answers) =>

@@ -51,6 +51,7 @@ export function lateCheckWithin(within?: Within): PolicyCheck {
   const stale = (...args: CheckArgs) => staleRanges(...args, within);
   return {
     name: CHECK,
+    follows: ({ subject }, causes) => causes.countsOthers(subject),
     about: 'no reading came so late that no refresh will pick it up',
     queries: (plan, snapshot) => {
       const aggregates = aggregatesOf(plan, snapshot, within);

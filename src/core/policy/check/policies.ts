@@ -21,6 +21,7 @@ const CHECK = 'policies';
 /** V1: each declared policy exists once, is configured and scheduled as declared, and is not paused. */
 export const policiesCheck: PolicyCheck = {
   name: CHECK,
+  causes: ({ verdict }) => (verdict === 'missing' ? 'policy_missing' : undefined),
   about: 'each declared policy exists once, as declared, and is not paused',
   queries: (_plan, { server }) => [jobsQuery(server)],
   evaluate: (plan, snapshot, [rows = []]) => {

@@ -24,6 +24,7 @@ GROUP BY p.gid, p.owner, p.prepared ORDER BY p.prepared`;
 /** No prepared transaction (two-phase commit) that was abandoned holds locks on the tables. */
 export const preparedCheck: PolicyCheck = {
   name: CHECK,
+  explains: 'waited',
   about: 'no prepared transaction that was left behind holds locks on the tables',
   queries: (_plan, { server }) => (server.standby ? [] : [{ text: QUERY, values: [OUR_TABLES] }]),
   evaluate: (_plan, _facts, [rows = []]) => rows.map(evaluate),

@@ -25,6 +25,7 @@ const CHECK = 'refresh';
  */
 export const refreshCheck: PolicyCheck = {
   name: CHECK,
+  follows: ({ subject }, causes) => causes.countsOthers(subject),
   about: 'aggregates are as far as they should be',
   queries: (plan, snapshot) =>
     refreshedAggregates(plan, snapshot).map((aggregate) => ({ text: query(aggregate) })),

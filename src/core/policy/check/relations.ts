@@ -41,6 +41,7 @@ ORDER BY 1, 2`;
 /** The tables and views exist with the right kind. No other check reports one that does not. */
 export const relationsCheck: PolicyCheck = {
   name: CHECK,
+  explains: 'lacking',
   about: 'every table and aggregate exists and is what it should be',
   queries: (plan, { server }) => {
     const plain = OUR_TABLES.filter((name) => kindOf(plan, name) === 'table');

@@ -29,6 +29,7 @@ GROUP BY t.relation`;
  */
 export const retentionCheck: PolicyCheck = {
   name: CHECK,
+  follows: ({ subject }, causes) => causes.has('policy_missing', subject),
   about: 'no chunk is older than its retention allows',
   queries: (plan, snapshot) => {
     const policies = presentPolicies(plan, snapshot, 'retention');

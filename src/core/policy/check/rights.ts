@@ -19,6 +19,8 @@ type Fault = Omit<Finding, 'check' | 'verdict' | 'severity'>;
  */
 export const rightsCheck: PolicyCheck = {
   name: CHECK,
+  withoutExtension: true,
+  explains: 'refused',
   about: 'tables belong to the right role, which may log in and has its rights',
   // If the schema is hidden, nothing else is checked.
   queries: (_plan, snapshot) => [

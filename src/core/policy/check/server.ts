@@ -17,6 +17,7 @@ type Fault = Omit<Finding, 'check' | 'subject'>;
 /** V0: an extension, an edition and a scheduler without which no policy runs. */
 export const serverCheck: PolicyCheck = {
   name: CHECK,
+  withoutExtension: true,
   about:
     'TimescaleDB is there, switched on, a version and an edition with policies, and its scheduler is alive',
   queries: (_plan, { server }) =>

@@ -33,18 +33,17 @@ export async function planSteps(
   plan: PolicyPlan,
   { snapshot, faulty, findings, answered, unanswered }: Assessment,
 ): Promise<RepairPlan> {
+  const follows = followsFrom(faulty, plan);
   const parts: Part[] = [];
-  for (const each of faulty) parts.push(await planOne(catalog, plan, snapshot, each));
+  for (const each of faulty) {
+    const { steps, refused } = await planOne(catalog, plan, snapshot, each);
+    const isCause = (about: RepairStep | Refusal): boolean => !follows(each.check, about);
+    parts.push({ steps: steps.filter(isCause), refused: refused.filter(isCause) });
+  }
   const order = ({ effect }: RepairStep): number => REPAIR_EFFECTS.indexOf(effect);
-  const follows = followsFrom(
-    faulty.flatMap((each) => each.findings),
-    plan,
-  );
-  const causes = <Item extends RepairStep | Refusal>(items: readonly Item[]): readonly Item[] =>
-    items.filter((item) => !follows(item));
   return {
-    steps: [...causes(parts.flatMap(({ steps }) => steps))].sort((a, b) => order(a) - order(b)),
-    refused: [...causes(parts.flatMap(({ refused }) => refused)), ...unanswered.map(refusal)],
+    steps: parts.flatMap(({ steps }) => steps).sort((a, b) => order(a) - order(b)),
+    refused: [...parts.flatMap(({ refused }) => refused), ...unanswered.map(refusal)],
     findings,
     answered,
   };
