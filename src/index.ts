@@ -1,4 +1,4 @@
-import { registerCodecLibraries } from './lib/codec-libraries.ts';
+import { registerCodecLibraries } from './lib/load-library.ts';
 
 // Formats that few routes have load their libraries with the first of these.
 registerCodecLibraries();
@@ -16,5 +16,5 @@ export { openMonitor } from './library/monitor.ts';
 export type * from './library/monitor-types.ts';
 export type * from './library/pure-types.ts';
 export type * from './library/rules.ts';
-export type * from './library/time-types.ts';
+export type * from './library/pure-types.ts';
 export { parseConfig } from './library/parse-config.ts';

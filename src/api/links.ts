@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SILENCE_MS } from '../core/notify/delivery.ts';
-import { oneLine, truncate } from '../core/notify/template.ts';
+import { oneLine } from '../core/notify/one-line.ts';
+import { truncate } from '../core/notify/template.ts';
 import { type AnswerResult, answerText } from '../core/notify/text/answer.ts';
 import { type Language, type MessageName, fill } from '../core/notify/text/language.ts';
 import { LANGUAGES } from '../core/notify/text/languages.ts';

@@ -1,9 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import { registerCodecLibraries } from '../lib/codec-libraries.ts';
+import { registerCodecLibraries } from '../lib/load-library.ts';
 import { version } from '../lib/version.ts';
 import type { Cli, ExitCode } from './command.ts';
-import { type Invocation, configFileOf, invocationOf, withInvocation } from './invocation.ts';
+import { configFileOf, type Invocation, invocationOf, withInvocation } from './invocation.ts';
 import { guarded } from './output/terminal.ts';
 
 /** As long as a timer can be set. */

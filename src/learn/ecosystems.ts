@@ -2,7 +2,7 @@ import { PRESETS, presetNamed } from '../core/ingest/preset/index.ts';
 import type { Recognition } from '../core/ingest/preset/recognition.ts';
 import type { Observed } from '../core/ingest/preset/samples.ts';
 import type { RouteConfig } from '../core/ingest/route-config.ts';
-import { type Router, type RouterOptions, compileRoutes } from '../core/ingest/route.ts';
+import { type RouterOptions, compileRoutes } from '../core/ingest/route.ts';
 
 /** An ecosystem that was recognised: the route that reads it. */
 export interface Ecosystem {
@@ -62,5 +62,3 @@ export function localTimeOf(route: RouteConfig, message: Observed): string | und
   const preset = route.preset === undefined ? undefined : presetNamed(route.preset);
   return preset?.recognise?.(message)?.localTime;
 }
-
-export type { Router };

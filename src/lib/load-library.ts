@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { type CodecLibraries, loadCodecLibrariesWith } from '../core/ingest/codec/library.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -7,3 +8,8 @@ const require = createRequire(import.meta.url);
  * caller can wait.
  */
 export const loadLibrary = (name: string): unknown => require(name);
+
+/** Once in each program that compiles routes. */
+export function registerCodecLibraries(): void {
+  loadCodecLibrariesWith((name) => loadLibrary(name) as CodecLibraries[typeof name]);
+}

@@ -1,5 +1,6 @@
-import { FieldwatchError } from '../core/errors.ts';
 import * as z from '../core/schema/zod.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { hint } from '../core/did-you-mean.ts';
 
 /** An argument: how it is written, and what of it is checked before it is used. */
 interface Shape {
@@ -175,5 +176,15 @@ export function checkArgument(
     code: 'ARGUMENT_INVALID',
     kind: 'bug',
     remedy: `${argument} is ${form}`,
+  });
+}
+
+/** An option that has to be one of some words: a program without types may give any. Throws a FieldwatchError with this code. */
+export function checkOneOf(what: string, given: unknown, known: readonly string[], code: string): void {
+  if (typeof given === 'string' && known.includes(given)) return;
+  const text = typeof given === 'string' ? given : String(given);
+  throw new FieldwatchError(`${what}: ${JSON.stringify(text)} is not one of its values${hint(text, known)}`, {
+    code,
+    kind: 'data',
   });
 }

@@ -1,4 +1,4 @@
-import type { TimeInput } from './time-types.ts';
+import type { TimeInput } from './pure-types.ts';
 
 /** Which rows a table has. */
 export interface LoadFrameInput {

@@ -14,10 +14,9 @@ import { exportFrames } from '../queries/export/read.ts';
 import { Importer } from '../services/ingest/importer.ts';
 import { OutageMonitor } from '../services/ingest/outage-monitor.ts';
 import { createMetrics } from '../adapters/http/metrics.ts';
-import { checkArgument } from './arguments.ts';
+import { checkArgument, checkOneOf } from './arguments.ts';
 import type { LoadFrameInput, SaveFrameOptions, SaveFrameOutcome } from './frame-types.ts';
 import type { Monitor } from './monitor-types.ts';
-import { checkOneOf } from './one-of.ts';
 import { programOf } from './programs.ts';
 import { timeOf } from './time.ts';
 

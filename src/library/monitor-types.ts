@@ -1,6 +1,6 @@
 import type { Analyze } from './analyze-types.ts';
 import type { AlertRule, AlertRules, Severity } from './rules.ts';
-import type { TimeInput } from './time-types.ts';
+import type { TimeInput } from './pure-types.ts';
 
 /** A TimescaleDB server. */
 export interface DatabaseServer {

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { silentLogger } from '../adapters/log/logger.ts';
 import { TimescaleAppMetricsStore } from '../adapters/timescale/policy/app-metrics-store.ts';
 import { readerOf } from '../adapters/timescale/connection/pool.ts';
-import { type Program, openProgram } from '../app/program.ts';
+import { openProgram, type Program } from '../app/program.ts';
 import { isZone, parseBucket, unknownZone } from '../core/bucket.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { readDevice } from '../core/ingest/mapping/device.ts';
@@ -22,7 +22,7 @@ import { hourlyTrends } from '../queries/trends.ts';
 import { AlertFeed } from './alert-feed.ts';
 import { analyzeWith } from './analyze.ts';
 import type { Analyze } from './analyze-types.ts';
-import { checkArgument } from './arguments.ts';
+import { checkArgument, checkOneOf } from './arguments.ts';
 import type {
   AlertEvent,
   AlertSubscription,
@@ -42,11 +42,10 @@ import type {
   StoredAppMetric,
   StoredReading,
 } from './monitor-types.ts';
-import type { TimeInput } from './time-types.ts';
+import type { TimeInput } from './pure-types.ts';
 import { loggerOf } from './logger.ts';
-import { checkOneOf } from './one-of.ts';
 import { forgetProgram, rememberProgram } from './programs.ts';
-import { Recorder, isClosed } from './recorder.ts';
+import { isClosed, Recorder } from './recorder.ts';
 import type { AlertRule, AlertRules } from './rules.ts';
 import { registerSensors, sensorNamed } from './sensors.ts';
 import { alertsOf, monitorConfig, nameOf, withThresholds } from './settings.ts';

@@ -91,3 +91,6 @@ export interface CodecInput {
 }
 
 export type { AlertRules };
+
+/** A time: a Date, milliseconds since the epoch, or ISO text. */
+export type TimeInput = Date | number | string;

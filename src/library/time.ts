@@ -1,5 +1,5 @@
 import { FieldwatchError } from '../core/errors.ts';
-import type { TimeInput } from './time-types.ts';
+import type { TimeInput } from './pure-types.ts';
 
 const UNIT_MS = { hours: 3_600_000, days: 86_400_000 } as const;
 const LONGEST_MS = 20 * 366 * UNIT_MS.days;

@@ -1,4 +1,4 @@
-import { EPISODE_STEPS, type EpisodeStepName } from '../core/alert/episode-steps.ts';
+import { EPISODE_STEPS, type EpisodeStepName } from '../core/alert/state/transitions.ts';
 import { SEVERITIES, type Severity } from '../core/alert/model.ts';
 import type { EpisodeRecord } from './alert-episodes.ts';
 import type { TimeRange } from './db.ts';

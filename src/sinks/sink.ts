@@ -8,10 +8,9 @@ import {
   type SensorFactsOf,
   statusOf,
 } from '../core/notify/delivery.ts';
-import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../core/notify/text/languages.ts';
-import { type TextContext, isOfSystem } from '../core/notify/text/sentence.ts';
-import { backoff } from '../core/schema/backoff.ts';
-import { duration } from '../core/schema/common.ts';
+import { LANGUAGE_NAMES, type LanguageName, LANGUAGES } from '../core/notify/text/languages.ts';
+import { isOfSystem, type TextContext } from '../core/notify/text/sentence.ts';
+import { backoff, duration } from '../core/schema/common.ts';
 import { groupingFields } from '../core/notify/grouping-fields.ts';
 import { section, text, whole } from '../core/schema/fields.ts';
 import { timezone } from '../core/schema/timezone.ts';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { oneLine, truncate } from '../core/notify/template.ts';
+import { oneLine } from '../core/notify/one-line.ts';
+import { truncate } from '../core/notify/template.ts';
 import type { ButtonAnswer, ButtonPress, ButtonSource } from '../ports/notification.ts';
 import { SinkError } from '../core/notify/sink-error.ts';
 import { type TelegramBot, callTelegram } from './telegram-api.ts';

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { registerCodecLibraries } from '../../src/lib/codec-libraries.ts';
+import { registerCodecLibraries } from '../../src/lib/load-library.ts';
 import { FUZZ_TARGETS } from '../support/fuzz-targets.ts';
 import { type FuzzReport, runFuzz } from '../support/fuzz.ts';
 

@@ -1,6 +1,5 @@
-import { LeaseLost } from '../../src/core/alert/cluster/lease-lost.ts';
-import type { OwnedShards } from '../../src/core/alert/cluster/shard-lease.ts';
-import { SHARDS, type Shard, type ShardMember, shardOf } from '../../src/core/alert/cluster/shard.ts';
+import { LeaseLost, type OwnedShards } from '../../src/core/alert/cluster/shard-lease.ts';
+import { type Shard, type ShardMember, shardOf, SHARDS } from '../../src/core/alert/cluster/shard.ts';
 import type {
   AlertBatch,
   AlertNotification,
@@ -27,7 +26,7 @@ import { SensorRegistry } from '../../src/services/ingest/sensor-registry.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeDirectory, RecordingMetrics, settle, stored } from './fakes.ts';
 import { QuietLogger } from './quiet-logger.ts';
-import { WatermarkRows, readingsIn } from './watermark-rows.ts';
+import { readingsIn, WatermarkRows } from './watermark-rows.ts';
 
 const away = () => new FieldwatchError('away', { code: 'DB_UNREACHABLE', kind: 'transient' });
 

@@ -1,4 +1,4 @@
 // In every test file: as the program does at its start.
-import { registerCodecLibraries } from '../../src/lib/codec-libraries.ts';
+import { registerCodecLibraries } from '../../src/lib/load-library.ts';
 
 registerCodecLibraries();

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import type { IClientOptions } from 'mqtt';
+import type { IClientOptions, MqttClient } from 'mqtt';
 import type { PublishLimits } from './broker-adaptation.ts';
 import type { MqttCredentials, MqttSourceOptions, MqttTlsOptions } from './options.ts';
+import type { Duplex } from 'node:stream';
 
 /**
  * MQTT.js options for one connection attempt. Built anew each time, because each attempt has its own MQTT.js client:
@@ -109,4 +110,13 @@ function webSocketOptions(
 ): NonNullable<IClientOptions['wsOptions']> {
   // Small messages gain nothing from compression, and it costs a context per connection.
   return { ...tls, perMessageDeflate: false, handshakeTimeout: options.connectTimeoutMs };
+}
+
+export type Transport = (client: MqttClient, options: IClientOptions) => Duplex;
+
+/** How MQTT.js connects by the protocol of `options`: TCP, TLS or WebSocket, each loaded when it is needed. */
+export async function transportOf({ protocol = 'mqtt' }: IClientOptions): Promise<Transport> {
+  if (protocol === 'ws' || protocol === 'wss') return (await import('mqtt/lib/connect/ws')).streamBuilder;
+  if (protocol === 'mqtts') return (await import('mqtt/lib/connect/tls')).default.default;
+  return (await import('mqtt/lib/connect/tcp')).default.default;
 }

@@ -1,5 +1,5 @@
-import { type IClientOptions, type IConnackPacket, MqttClient } from 'mqtt';
 import mqttPacket from 'mqtt-packet';
+import { type IClientOptions, type IConnackPacket, MqttClient } from 'mqtt';
 import type { Arrivals } from '../../core/ingest/arrival.ts';
 import type { Micros, Millis } from '../../core/reading.ts';
 import type { InboundMessage } from '../../ports/messages.ts';
@@ -7,10 +7,10 @@ import type { Clock } from '../../ports/time.ts';
 import { BrokerStream, type GateMode } from './broker-stream.ts';
 import { stageOf, watchHandshake } from './connack.ts';
 import {
-  type Failure,
   connackFailure,
   disconnectFailure,
   errorFailure,
+  type Failure,
   failure,
   noAnswer,
 } from './failure.ts';
@@ -19,7 +19,7 @@ import { HeldMessages } from './held-messages.ts';
 import { Keepalive } from './keepalive.ts';
 import type { OverlappingCopies } from './overlapping-copies.ts';
 import { ReadThrough, type SeenWindow } from './read-through.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './connect-options.ts';
 
 // Otherwise the first packet makes a Buffer of each of the 65,536 packet ids: 8 MB, for ids that are written here anyway.
 mqttPacket.writeToStream.cacheNumbers = false;

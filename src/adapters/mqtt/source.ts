@@ -15,16 +15,15 @@ import { BrokerAdaptation } from './broker-adaptation.ts';
 import { serverLimits } from './broker-limits.ts';
 import type { GateMode } from './broker-stream.ts';
 import { tryOverlappingSubscriptions, trySharedSubscriptions } from './broker-trials.ts';
-import { buildConnectOptions } from './connect-options.ts';
+import { buildConnectOptions, transportOf } from './connect-options.ts';
 import { MqttConnection, type PublishSettings } from './connection.ts';
 import { type Failure, failure } from './failure.ts';
-import { type MqttMetrics, createMqttMetrics } from './metrics.ts';
+import { createMqttMetrics, type MqttMetrics } from './metrics.ts';
 import { MQTT4_WINDOW, type MqttSourceOptions } from './options.ts';
 import { OverlappingCopies } from './overlapping-copies.ts';
 import { SeenWindow } from './read-through.ts';
 import { ReconnectPolicy } from './reconnect-policy.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { transportOf } from './transport.ts';
 
 export interface MqttSourceDeps {
   readonly logger: Logger;

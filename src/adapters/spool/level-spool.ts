@@ -9,34 +9,33 @@ import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import {
+  itemsOfRecord,
   type Spool,
   type SpoolAmount,
   type SpoolContents,
+  type SpooledRecord,
   type SpoolLane,
   type SpoolRecord,
-  type SpooledRecord,
-  itemsOfRecord,
 } from '../../ports/spool.ts';
 import type { Clock } from '../../ports/time.ts';
 import { NONE_MISSING, SpoolAccount } from './account.ts';
 import { DiskReserve } from './disk-reserve.ts';
-import { type Level, assertDamage, codeOf, openLevel, spoolError } from './open-level.ts';
+import { assertDamage, codeOf, type Level, openLevel, spoolError } from './open-level.ts';
 import {
-  NOTHING,
-  PARKED_RANGE,
-  type RecordKey,
   decode,
   encode,
   keyOf,
+  NOTHING,
+  notifiedKeyOf,
+  PARKED_RANGE,
   parkedKeyOf,
   parseKey,
   plus,
   rangeOf,
-  notifiedKeyOf,
+  type RecordKey,
 } from './record.ts';
-import { LogKeeper, type Scan, allOf, scan } from './scan.ts';
-import { type Noted, Sentinel } from './sentinel.ts';
-import { readSpoolId, writeSpoolId } from './spool-id.ts';
+import { allOf, LogKeeper, type Scan, scan } from './scan.ts';
+import { type Noted, readSpoolId, Sentinel, writeSpoolId } from './sentinel.ts';
 import { makeUsable } from './usable-files.ts';
 import { WatermarkLog } from './watermark-log.ts';
 

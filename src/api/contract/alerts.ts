@@ -1,5 +1,5 @@
 import * as z from '../../core/schema/zod.ts';
-import { EPISODE_STEPS } from '../../core/alert/episode-steps.ts';
+import { EPISODE_STEPS } from '../../core/alert/state/transitions.ts';
 import { SEVERITIES } from '../../core/alert/model.ts';
 import {
   flag,
@@ -8,8 +8,8 @@ import {
   pageQuery,
   seconds,
   sensorKey,
-  severity,
   several,
+  severity,
   text,
   time,
   uuid,

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { registerCodecLibraries } from '../../lib/codec-libraries.ts';
+import { registerCodecLibraries } from '../../lib/load-library.ts';
 import { Gathering, type GatheringSnapshot } from '../../learn/gathering.ts';
 import { type ProposalOptions, proposeConfig } from './propose-config.ts';
 

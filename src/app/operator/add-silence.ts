@@ -1,10 +1,10 @@
 import type { NewSilence } from '../../api/contract/silences.ts';
 import { someMatchers } from '../../config/schema/suppression.ts';
-import { silenceEnd } from '../../core/alert/suppress/silence-end.ts';
+import { silenceEnd } from '../../core/alert/suppress/silence.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import { countMatches } from '../../queries/alerts.ts';
 import type { Db } from '../../queries/db.ts';
-import { type SilenceRow, addSilence } from '../../queries/silences.ts';
+import { addSilence, type SilenceRow } from '../../queries/silences.ts';
 
 export interface SilenceRequest extends Omit<NewSilence, 'comment'> {
   readonly comment: string;

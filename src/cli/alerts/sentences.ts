@@ -1,4 +1,4 @@
-import type { EpisodeStepName } from '../../core/alert/episode-steps.ts';
+import type { EpisodeStepName } from '../../core/alert/state/transitions.ts';
 import type { StatedUnit } from '../../core/metric-unit.ts';
 import { LANGUAGES } from '../../core/notify/text/languages.ts';
 import { sentenceOf } from '../../core/notify/text/sentence.ts';

@@ -2,19 +2,19 @@ import type { Matchers } from '../../core/alert/rules/config.ts';
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../../config/load.ts';
 import { someMatchers } from '../../config/schema/suppression.ts';
-import { silenceEnd } from '../../core/alert/suppress/silence-end.ts';
+import { silenceEnd } from '../../core/alert/suppress/silence.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Db } from '../../queries/db.ts';
 import { countMatches } from '../../queries/alerts.ts';
-import { type SilenceRow, addSilence, expireSilence, listSilences } from '../../queries/silences.ts';
+import { addSilence, expireSilence, listSilences, type SilenceRow } from '../../queries/silences.ts';
 import { operatorName } from './ack.ts';
 import {
-  type Moment,
-  type RowLimit,
   durationArgument,
   limitOption,
+  type Moment,
   momentArgument,
   numeric,
+  type RowLimit,
 } from '../arguments.ts';
 import { type Cli, configOption, jsonOption, print, subcommand } from '../command.ts';
 import { withDatabase } from '../database.ts';

@@ -1,4 +1,4 @@
-import type { EpisodeStepName } from '../../core/alert/episode-steps.ts';
+import type { EpisodeStepName } from '../../core/alert/state/transitions.ts';
 import { isOfSilence } from '../../core/alert/engine/alert-key.ts';
 import { extremeOf } from '../../core/alert/extreme.ts';
 import type { StatedUnit } from '../../core/metric-unit.ts';
@@ -21,7 +21,7 @@ import { formatSpan, formatTime } from '../output/format.ts';
 import { curveLines } from '../output/plot.ts';
 import type { RouteOfDelivery } from './routes-of-deliveries.ts';
 import { type Column, inZone, tableLines } from '../output/table.ts';
-import { type Paint, padCells, severityPaint, wrapWords } from '../output/terminal.ts';
+import { padCells, type Paint, severityPaint, wrapWords } from '../output/terminal.ts';
 import type { Zone } from '../zone.ts';
 
 /** Everything that is known of one episode. */

@@ -1,6 +1,5 @@
 import type * as z from '../../core/schema/zod.ts';
-import { backoff } from '../../core/schema/backoff.ts';
-import { bytes, duration } from '../../core/schema/common.ts';
+import { backoff, bytes, duration } from '../../core/schema/common.ts';
 import { ordered, section, whole } from '../../core/schema/fields.ts';
 
 const MIB = 1024 ** 2;

@@ -1,6 +1,5 @@
 import * as z from '../../core/schema/zod.ts';
-import { backoff } from '../../core/schema/backoff.ts';
-import { bytes, duration } from '../../core/schema/common.ts';
+import { backoff, bytes, duration } from '../../core/schema/common.ts';
 import { parseTopicPattern } from '../../core/ingest/topic.ts';
 import {
   certificatePair,

@@ -13,8 +13,6 @@ import {
   unitOf,
 } from './text/sentence.ts';
 
-export { oneLine } from './one-line.ts';
-
 /** The names available in a template, in the order of the documentation. */
 export const FACTS = [
   'sensor', 'name', 'location', 'alert_type', 'event', 'status', 'severity', 'value', 'threshold', 'message', 'event_time',

@@ -1,6 +1,6 @@
-import { LeaseLost } from '../../core/alert/cluster/lease-lost.ts';
+import { LeaseLost } from '../../core/alert/cluster/shard-lease.ts';
 import type { AlertNotification } from '../../core/alert/model.ts';
-import { FieldwatchError, codeOf, messageOf } from '../../core/errors.ts';
+import { codeOf, FieldwatchError, messageOf } from '../../core/errors.ts';
 import { MOST_STORED_VALUES, MOST_VALUES } from '../../core/ingest/batch-limits.ts';
 import { isAvailability } from '../../core/reading.ts';
 import { unlessAborted } from '../../lib/timeout.ts';

@@ -1,6 +1,6 @@
-import { LeaseLost } from '../../core/alert/cluster/lease-lost.ts';
+import { LeaseLost } from '../../core/alert/cluster/shard-lease.ts';
 import type { AlertNotification } from '../../core/alert/model.ts';
-import { FieldwatchError, codeOf } from '../../core/errors.ts';
+import { codeOf, FieldwatchError } from '../../core/errors.ts';
 import { type BackoffLimits, backoffMs } from '../../lib/backoff.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
@@ -13,10 +13,10 @@ import type { SpoolHealth, SpoolWriter } from '../spool/spool-writer.ts';
 import {
   type AlertEvaluator,
   BatchCommit,
-  SENSORS_CHANGED,
-  type WriteOutcome,
   knownSeq,
   learnSensors,
+  SENSORS_CHANGED,
+  type WriteOutcome,
 } from './batch-commit.ts';
 import type { IngestBatch, IngestRow } from './batch.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';

@@ -1,13 +1,31 @@
-import type { EventData } from '../../api/contract/events.ts';
+import type { EventData, EventName } from '../../api/contract/events.ts';
 import type { Session } from '../../api/contract/session.ts';
 import type { Status } from '../../api/contract/status.ts';
 import { ApiClient, asProblem } from '../rest/client.ts';
 import type { ApiProblem } from '../rest/problem.ts';
-import { Bus } from './bus.ts';
 import { EventStream } from './event-stream.ts';
 import type { Link } from './link.ts';
 import type { ServerEvent } from './sse-parser.ts';
 import { Store } from './store.ts';
+
+type Listener<Name extends EventName> = (data: EventData<Name>) => void;
+
+/** Who wants to know of which events of the daemon. */
+export class Bus {
+  readonly #listeners = new Map<string, Set<(data: never) => void>>();
+
+  /** Returns what ends it. */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
+    let set = this.#listeners.get(name);
+    if (set === undefined) this.#listeners.set(name, (set = new Set()));
+    set.add(listener);
+    return () => set.delete(listener);
+  }
+
+  emit(name: string, data: unknown): void {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) listener(data as never);
+  }
+}
 
 const STATUS_EVERY_MS = 10_000;
 const MOST_WATCHED = 20;

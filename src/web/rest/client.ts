@@ -97,3 +97,7 @@ export const asProblem = (error: unknown): ApiProblem =>
         detail: error instanceof Error ? error.message : String(error),
         remedy: 'Reload the page.',
       });
+
+/** The path of a sensor: its key may hold anything. A browser takes `.` and `..` out of a path, also where they are escaped once. */
+export const sensorPath = (key: string): string =>
+  `sensors/${encodeURIComponent(/^\.{1,2}$/.test(key) ? key.replaceAll('.', '%2E') : key)}`;

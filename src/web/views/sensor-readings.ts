@@ -3,11 +3,10 @@ import type { Readings } from '../../api/contract/readings.ts';
 import { usePage } from '../context.ts';
 import { useStore } from '../hooks.ts';
 import { appended } from '../plot/gaps.ts';
-import { type Range, boundsOf } from '../plot/ranges.ts';
+import { boundsOf, type Range } from '../plot/ranges.ts';
 import { pointsFor } from '../plot/scales.ts';
-import { asProblem } from '../rest/client.ts';
+import { asProblem, sensorPath } from '../rest/client.ts';
 import type { ApiProblem } from '../rest/problem.ts';
-import { sensorPath } from '../rest/sensor-path.ts';
 
 const LIVE_EVERY_MS = 1_000;
 const RELOAD_LEAST_MS = 60_000;

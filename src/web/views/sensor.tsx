@@ -14,12 +14,12 @@ import { formatValue } from '../format/number.ts';
 import { metricName, unitMeaning } from '../format/unit.ts';
 import { visible } from '../format/visible.ts';
 import { useResource } from '../hooks.ts';
-import { type Route, namesOfText, textOfNames } from '../router.ts';
+import { namesOfText, type Route, textOfNames } from '../router.ts';
 import { ForgetDialog } from './sensor/forget-dialog.tsx';
 import { Limits } from './sensor/limits.tsx';
 import { OwnAlerts, RecentAlerts, useResolved } from './sensor/own-alerts.tsx';
 import { Plots } from './sensor/plots.tsx';
-import { sensorPath } from '../rest/sensor-path.ts';
+import { sensorPath } from '../rest/client.ts';
 import { withLatest } from './sensors.tsx';
 import { NotLoaded } from '../components/loaded.tsx';
 

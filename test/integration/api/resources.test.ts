@@ -1,7 +1,7 @@
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import type pg from 'pg';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
 import { createPool, readerOf } from '../../../src/adapters/timescale/connection/pool.ts';
 import type { AlertDetail, AlertList } from '../../../src/api/contract/alerts.ts';
@@ -15,10 +15,10 @@ import { RESOURCES } from '../../../src/api/resource/index.ts';
 import { configSchema } from '../../../src/config/schema/index.ts';
 import { withDefaults } from '../../../src/config/walk.ts';
 import type { Db } from '../../../src/queries/db.ts';
-import { sensorPath } from '../../../src/web/rest/sensor-path.ts';
+import { sensorPath } from '../../../src/web/rest/client.ts';
 import { daemonAtRest } from '../../support/api-daemon.ts';
 import { type ApiServer, startApiServer } from '../../support/api-server.ts';
-import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
+import { openTestDatabase, type TestDatabase } from '../../support/embedded-db.ts';
 
 const HOUR_MS = 3_600_000;
 /** Half an hour ago, on the minute: recent enough for every list. */

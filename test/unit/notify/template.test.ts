@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
+import { oneLine } from '../../../src/core/notify/one-line.ts';
 import {
   FACTS,
   factsOf,
   isTemplateFault,
-  oneLine,
   parseTemplate,
   render,
   truncate,

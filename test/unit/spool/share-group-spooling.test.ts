@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { LeaseLost } from '../../../src/core/alert/cluster/lease-lost.ts';
+import { LeaseLost } from '../../../src/core/alert/cluster/shard-lease.ts';
 import { NO_WATERMARKS, watermarksOf } from '../../../src/core/alert/engine/watermarks.ts';
 import { type AlertBatch, type AlertNotification, EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
 import { OutageMonitor } from '../../../src/services/ingest/outage-monitor.ts';

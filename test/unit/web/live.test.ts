@@ -1,10 +1,14 @@
+import fc from '../../support/fast-check.ts';
 import { describe, expect, test } from '@jest/globals';
-import { retryDelayMs } from '../../../src/web/live/backoff.ts';
-import { EventStream, SILENT_MS, type StreamAnswer } from '../../../src/web/live/event-stream.ts';
+import {
+  EventStream,
+  retryDelayMs,
+  SILENT_MS,
+  type StreamAnswer,
+} from '../../../src/web/live/event-stream.ts';
 import type { Link } from '../../../src/web/live/link.ts';
 import { type ServerEvent, SseParser } from '../../../src/web/live/sse-parser.ts';
 import { Store } from '../../../src/web/live/store.ts';
-import fc from '../../support/fast-check.ts';
 
 describe('the format of the stream', () => {
   const text =

@@ -1,4 +1,4 @@
-import { LeaseLost } from '../../../core/alert/cluster/lease-lost.ts';
+import { LeaseLost } from '../../../core/alert/cluster/shard-lease.ts';
 import type { AlertBatch } from '../../../core/alert/model.ts';
 import { HANDOVER_CHANNEL, handoverRecords } from './handover-store.ts';
 import { refuseVanished } from '../ingest/relied-on.ts';

@@ -7,14 +7,13 @@ import type { Clock } from '../../../ports/time.ts';
 import { isEmptyAlertBatch, writeAlerts } from '../alert/alert-writes.ts';
 import { CopyEncoder, indexesWithout } from './copy-encoder.ts';
 import { writeDeadLetters } from './dead-letters.ts';
-import { codeOf, databaseError, classify } from '../errors.ts';
+import { classify, codeOf, databaseError } from '../errors.ts';
 import { FailoverWatch } from '../connection/failover-watch.ts';
 import { findBadRows } from './find-bad-row.ts';
 import { conflictsOf, merge } from './merge.ts';
 import { MetricIds, type MetricNameLimits, type NameRefusal } from './metric-ids.ts';
 import { MetricNameMetrics } from './metric-name-metrics.ts';
 import { refuseUnsafe, refuseVanished } from './relied-on.ts';
-import { begin } from './sensor-check.ts';
 import { Session, type SessionOptions, type Wait, type Work } from '../connection/session.ts';
 import { asciiValue } from '../values.ts';
 
@@ -303,3 +302,24 @@ export function sharingConnection(own: ReadingStore, other: ReadingStore): Readi
 const isOutOfConnections = (error: unknown): boolean =>
   error instanceof FieldwatchError &&
   (error.cause as { readonly code?: unknown } | undefined)?.code === TOO_MANY_CONNECTIONS;
+
+/** How the store says that sensors were renamed, merged or forgotten since those of a batch were looked up. */
+export const SENSORS_CHANGED = 'SENSORS_CHANGED';
+
+/**
+ * Begins a transaction. With `seq` it holds the sensors as they are until it ends: reading the table takes a lock on it, for
+ * which a change of sensors waits, and another change than the one known ends the transaction before anything is written.
+ */
+export async function begin(work: Work, seq: number | undefined): Promise<void> {
+  if (seq === undefined) {
+    await work.script('BEGIN');
+    return;
+  }
+  const results = await work.script('BEGIN; SELECT coalesce(max(seq), 0)::float8 AS seq FROM sensor_changes');
+  const [found] = (results.at(-1)?.rows ?? []) as { seq: number }[];
+  if (found?.seq === seq) return;
+  throw new FieldwatchError('database: sensors were renamed, merged or forgotten meanwhile', {
+    code: SENSORS_CHANGED,
+    kind: 'transient',
+  });
+}

@@ -1,6 +1,7 @@
 import type { Millis } from '../../reading.ts';
 import { planShards } from './plan-shards.ts';
-import { LEASE_MS, type Shard, type ShardMember, isLive } from './shard.ts';
+import { isLive, LEASE_MS, type Shard, type ShardMember } from './shard.ts';
+import { FieldwatchError } from '../../errors.ts';
 
 /** Clocks of two machines drift apart, and a renewal counts from before it was sent: a member stops this much earlier. */
 const LEASE_MARGIN_MS = 500;
@@ -70,4 +71,19 @@ export function shardMoves(
   });
   const lost = new Map([...believed].filter(([shard, epoch]) => owned.get(shard) !== epoch));
   return { owned, lost, release, take };
+}
+
+/** Error code of the store: another member now owns some of the shards of an evaluation, and nothing of it is written. */
+export const LEASE_LOST = 'LEASE_LOST';
+
+export class LeaseLost extends FieldwatchError {
+  readonly shards: readonly number[];
+
+  constructor(group: string, shards: readonly number[]) {
+    super(`alerts: another member of the group ${group} owns shards ${shards.join(', ')} now`, {
+      code: LEASE_LOST,
+      kind: 'transient',
+    });
+    this.shards = shards;
+  }
 }

@@ -2,8 +2,8 @@ import type { Micros } from '../../reading.ts';
 import type { ResolveReason, Severity } from '../model.ts';
 import type { Condition, Flap } from '../rules/condition.ts';
 import {
-  type Effect,
   ackEndMs,
+  type Effect,
   type Episode,
   type EpisodeState,
   type FlapTimes,
@@ -13,6 +13,20 @@ import {
   type StepResult,
   type Transition,
 } from './state.ts';
+
+/** What happens in the course of an episode; `started` is its first breaching reading. */
+export const EPISODE_STEPS = [
+  'started',
+  'firing',
+  'escalated',
+  'deescalated',
+  'reminder',
+  'flapping_start',
+  'flapping_end',
+  'acked',
+  'resolved',
+] as const;
+export type EpisodeStepName = (typeof EPISODE_STEPS)[number];
 
 /** The transitions that several states share. Each returns the next state and its effects. */
 

@@ -5,7 +5,7 @@ import { Notice } from '../../components/notice.tsx';
 import { Foreign } from '../../components/text.tsx';
 import { usePage } from '../../context.ts';
 import { counted } from '../../format/number.ts';
-import { sensorPath } from '../../rest/sensor-path.ts';
+import { sensorPath } from '../../rest/client.ts';
 
 export function ForgetDialog({ sensor, onClose }: { readonly sensor: Sensor; readonly onClose: () => void }) {
   const { daemon, navigation, toasts, kept } = usePage();

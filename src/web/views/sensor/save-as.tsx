@@ -3,7 +3,7 @@ import type { ExportFormat, ExportRows } from '../../../api/contract/export.ts';
 import type { Readings } from '../../../api/contract/readings.ts';
 import { usePage } from '../../context.ts';
 import { durationText } from '../../format/duration.ts';
-import { sensorPath } from '../../rest/sensor-path.ts';
+import { sensorPath } from '../../rest/client.ts';
 
 const FORMATS: Readonly<Record<ExportFormat, string>> = { csv: 'CSV', parquet: 'Parquet' };
 
