@@ -92,7 +92,7 @@ class Run {
   async all(): Promise<void> {
     if (this.#wants('a')) this.#encoding();
     if (this.#wants('i')) this.#decoding();
-    if (this.#wants('g')) await this.#alertManager();
+    if (this.#wants('g')) await this.#alerting();
     if (this.#wants('b')) await this.#storing();
     if (this.#wants('f')) await this.#inserting();
     if (this.#wants('c', 'c2', 'd', 'e')) await this.#messages();
@@ -134,7 +134,7 @@ class Run {
     this.#figures.push(...benchDecoding(this.#options));
   }
 
-  async #alertManager(): Promise<void> {
+  async #alerting(): Promise<void> {
     this.#deps.progress('(g) the alert engine');
     this.#figures.push(...(await benchAlerting(this.#options)));
   }

@@ -1,7 +1,7 @@
+import { seededRandom } from '../src/simulator/random.ts';
 import { type FlowDeps, type FlowPart, type FlowRun, type Side, onSide, profiled, wholly } from './flow.ts';
 import type { DrainJob } from './jobs.ts';
 import { queueMessages } from './session.ts';
-import { seeded } from './workload.ts';
 
 interface Drain {
   readonly part?: FlowPart;
@@ -27,7 +27,13 @@ export async function drainOnce(
     async ({ child, clientId, config }) => {
       const drain = async (job: DrainJob) => {
         const { expected } = job;
-        await queueMessages(broker, expected, timeline.take(expected), seeded(options.seed), intervalMs);
+        await queueMessages(
+          broker,
+          expected,
+          timeline.take(expected),
+          seededRandom(options.seed),
+          intervalMs,
+        );
         child.send(job);
         return { report: await wholly(part, child, side, expected) };
       };

@@ -1,15 +1,16 @@
 import { BinaryRows } from '../src/core/ingest/copy-binary.ts';
+import { seededRandom } from '../src/simulator/random.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
-import { readingsOf, seeded } from './workload.ts';
+import { readingsOf } from './workload.ts';
 
 const BATCH = 10_000;
 const RUNS = 5;
 
 /** (a) Readings into the bytes of a binary COPY, in batches of 10,000. */
 export function benchEncoding({ sizes, seed }: BenchOptions): readonly Figure[] {
-  const readings = readingsOf(BATCH, Date.now(), seeded(seed));
+  const readings = readingsOf(BATCH, Date.now(), seededRandom(seed));
   const rows = new BinaryRows();
   const encode = () => {
     rows.reset();

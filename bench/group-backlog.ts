@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
+import { seededRandom } from '../src/simulator/random.ts';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
 import type { FlowDeps } from './flow.ts';
@@ -9,7 +10,6 @@ import type { Figure } from './report.ts';
 import { cpuSecondsOf, postmasterOf } from './server-cpu.ts';
 import { queueMessages, removeSession } from './session.ts';
 import { median } from './stats.ts';
-import { seeded } from './workload.ts';
 
 const SENSORS = 900;
 /** Between two readings of a sensor: 60,000 readings a second by their own times, so that nearly all of them wait at once. */
@@ -119,7 +119,7 @@ async function drain(
   profile?: string,
 ): Promise<Drained> {
   await runChecks(members, () => ({ reads: false }));
-  await queueMessages(broker, count, timeline.take(count), seeded(options.seed), INTERVAL_MS, SENSORS);
+  await queueMessages(broker, count, timeline.take(count), seededRandom(options.seed), INTERVAL_MS, SENSORS);
   await pause(SETTLED_MS);
   const reports = () => runChecks(members, () => ({}));
   const [before, databaseBefore, startMs] = [await reports(), cpuSecondsOf(postmaster), Date.now()];

@@ -3,10 +3,10 @@ import { HANDOVER_CHANNEL, TimescaleHandoverStore } from '../src/adapters/timesc
 import { type ShardWrites, writeShards } from '../src/adapters/timescale/alert/lease-writes.ts';
 import type { HandoverReading } from '../src/core/alert/cluster/handover-record.ts';
 import { SHARDS } from '../src/core/alert/cluster/shard.ts';
+import { seededRandom } from '../src/simulator/random.ts';
 import type { Figure } from './report.ts';
 import { cpuSecondsOf, postmasterOf } from './server-cpu.ts';
 import { median } from './stats.ts';
-import { seeded } from './workload.ts';
 
 const GROUP = 'bench';
 const ALL_SHARDS = Array.from({ length: SHARDS }, (_, shard) => shard);
@@ -26,7 +26,7 @@ export async function benchHandingOver(url: string, seed: number): Promise<reado
   const [sender, owner, listener] = await Promise.all([connected(url), connected(url), connected(url)]);
   const postmaster = await postmasterOf(url);
   const store = new TimescaleHandoverStore(owner);
-  const readings = readingsOf(seeded(seed));
+  const readings = readingsOf(seededRandom(seed));
   const cpu = () => {
     const { user, system } = process.cpuUsage();
     return { own: (user + system) / 1_000_000, server: cpuSecondsOf(postmaster) };

@@ -1,8 +1,9 @@
 import pg from 'pg';
+import { seededRandom } from '../src/simulator/random.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
-import { type Timeline, readingsOf, seeded } from './workload.ts';
+import { type Timeline, readingsOf } from './workload.ts';
 
 const TARGET = 5;
 const RUNS = 4;
@@ -19,7 +20,7 @@ export async function benchInserting(
 ): Promise<Figure> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const rowsOf = (rows: number) =>
     readingsOf(rows, timeline.take(rows), random).map(({ timeUs, sensorId, metrics }) => [
       new Date(timeUs / 1000),

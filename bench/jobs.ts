@@ -121,7 +121,7 @@ export interface PublishJob {
   readonly messages: number;
   readonly seed: number;
   /** Sensors of which each second reading breaches `limit`: their alerts change with every one. */
-  readonly alertManager?: { readonly sensors: number; readonly limit: number } | undefined;
+  readonly alerting?: { readonly sensors: number; readonly limit: number } | undefined;
 }
 
 export interface PublishReport {

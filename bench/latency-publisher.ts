@@ -1,7 +1,8 @@
+import { seededRandom } from '../src/simulator/random.ts';
 import { serveJobs } from './children.ts';
 import type { PublishJob, PublishReport } from './jobs.ts';
 import { Publisher } from './publisher.ts';
-import { type Message, SENSORS, payloadOf, seeded, topicsOf } from './workload.ts';
+import { type Message, SENSORS, payloadOf, topicsOf } from './workload.ts';
 
 const TICK_MS = 1;
 
@@ -11,9 +12,9 @@ const TICK_MS = 1;
  * being published later and looking fast (coordinated omission).
  */
 serveJobs<PublishJob, PublishReport>(async (job, report) => {
-  const { broker, ratePerSecond, messages, alertManager } = job;
+  const { broker, ratePerSecond, messages, alerting } = job;
   const publisher = await Publisher.connect(broker, topicsOf(broker.topicRoot));
-  const random = seeded(job.seed);
+  const random = seededRandom(job.seed);
   const startMs = Date.now() + 50;
   let sent = 0;
   let maxLateMs = 0;
@@ -25,8 +26,8 @@ serveJobs<PublishJob, PublishReport>(async (job, report) => {
       const dueMs = startMs + Math.floor((sent * 1000) / ratePerSecond);
       maxLateMs = Math.max(maxLateMs, nowMs - dueMs);
       const sensor = sent % SENSORS;
-      const breaches = sensor < (alertManager?.sensors ?? 0) && Math.floor(sent / SENSORS) % 2 === 0;
-      chunk.push({ sensor, payload: payloadOf(dueMs, random, breaches ? alertManager?.limit : undefined) });
+      const breaches = sensor < (alerting?.sensors ?? 0) && Math.floor(sent / SENSORS) % 2 === 0;
+      chunk.push({ sensor, payload: payloadOf(dueMs, random, breaches ? alerting?.limit : undefined) });
     }
     publisher.send(chunk);
     await new Promise((resolve) => setTimeout(resolve, TICK_MS));

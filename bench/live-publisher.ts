@@ -1,7 +1,8 @@
+import { seededRandom } from '../src/simulator/random.ts';
 import { serveJobs } from './children.ts';
 import type { LiveJob, LiveReport } from './jobs.ts';
 import { Publisher } from './publisher.ts';
-import { chunked, messagesOf, seeded, topicsOf } from './workload.ts';
+import { chunked, messagesOf, topicsOf } from './workload.ts';
 
 const CHUNKS_PER_WINDOW = 5;
 
@@ -12,7 +13,7 @@ const CHUNKS_PER_WINDOW = 5;
 serveJobs<LiveJob, LiveReport>(async ({ broker, messages, startMs, seed, window }, report) => {
   const publisher = await Publisher.connect(broker, topicsOf(broker.topicRoot));
   const chunk = Math.max(1, Math.floor(window / CHUNKS_PER_WINDOW));
-  const prepared = Array.from(chunked(messagesOf(messages, startMs, seeded(seed)), chunk), (some) =>
+  const prepared = Array.from(chunked(messagesOf(messages, startMs, seededRandom(seed)), chunk), (some) =>
     publisher.prepare(some),
   );
   const beganMs = performance.now();

@@ -1,9 +1,10 @@
 import { loadavg } from 'node:os';
 import { registerCodecLibraries } from '../src/lib/load-library.ts';
+import { UsageError } from './arguments.ts';
 import { type BenchResult, runBench } from './bench.ts';
 import { HELP } from './help.ts';
 import { formatFacts } from './machine.ts';
-import { type BenchOptions, parseOptions, UsageError } from './options.ts';
+import { type BenchOptions, parseOptions } from './options.ts';
 import { formatTable, verdictOf } from './report.ts';
 
 /** Ctrl-C, or a SIGTERM: no result, and nothing left running. */

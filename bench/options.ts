@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { UsageError, databaseUrlOf, numberOf, parseArguments, urlOf } from './arguments.ts';
 
 export const PARTS = [
   'a',
@@ -79,9 +79,6 @@ export interface BenchOptions {
 /** What a slow machine does of (export) in a second, all its runs together. */
 const ROWS_PER_SECOND = 10_000;
 
-/** A usage error; exit code 2. */
-export class UsageError extends Error {}
-
 const FULL: Sizes = {
   encodingSeconds: 2,
   storePairs: { 10_000: 40, 1000: 120 },
@@ -124,24 +121,27 @@ const QUICK: Sizes = {
   hardLimitSeconds: 240,
 };
 
+const TEXTS = ['only', 'runs', 'messages', 'rows', 'seed', 'cpu-prof', 'database-url', 'mqtt-url'] as const;
+const FLAGS = ['peers', 'quick', 'json', 'check', 'help'] as const;
+
 /** 'help', or what to do. Throws UsageError. */
 export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
-  const { values } = parse(args);
+  const { values } = parseArguments(args, TEXTS, FLAGS);
   if (values.help === true) return 'help';
   const quick = values.quick === true;
   const base = quick ? QUICK : FULL;
-  const runs = whole('--runs', values.runs, base.runs);
+  const runs = numberOf('--runs', values.runs, base.runs);
   const messages = values.messages;
-  const liveMessages = whole('--messages', messages, base.liveMessages);
-  const exportRows = whole('--rows', values.rows, base.exportRows);
-  const drainMessages = whole('--messages', messages, base.drainMessages);
+  const liveMessages = numberOf('--messages', messages, base.liveMessages);
+  const exportRows = numberOf('--rows', values.rows, base.exportRows);
+  const drainMessages = numberOf('--messages', messages, base.drainMessages);
   return {
     parts: partsOf(values.only, values.peers === true),
     sizes: {
       ...base,
       runs,
       exportRows,
-      importRows: whole('--rows', values.rows, base.importRows),
+      importRows: numberOf('--rows', values.rows, base.importRows),
       // Ten million rows take minutes to be made alone.
       hardLimitSeconds: base.hardLimitSeconds + Math.round(exportRows / ROWS_PER_SECOND),
       liveMessages,
@@ -152,28 +152,11 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
     quick,
     json: values.json === true,
     check: values.check === true,
-    seed: whole('--seed', values.seed, 1),
-    databaseUrl: urlOf('--database-url', values['database-url'], ['postgres:', 'postgresql:']),
+    seed: numberOf('--seed', values.seed, 1),
+    databaseUrl: databaseUrlOf(values['database-url']),
     mqttUrl: urlOf('--mqtt-url', values['mqtt-url'], ['mqtt:']),
     profileDir: values['cpu-prof'],
   };
-}
-
-function parse(args: readonly string[]) {
-  const flag = { type: 'boolean' } as const;
-  const text = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        ...{ only: text, runs: text, messages: text, rows: text, seed: text, 'cpu-prof': text },
-        ...{ 'database-url': text, 'mqtt-url': text },
-        ...{ peers: flag, quick: flag, json: flag, check: flag, help: flag },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function partsOf(list: string | undefined, peers: boolean): ReadonlySet<Part> {
@@ -185,22 +168,4 @@ function partsOf(list: string | undefined, peers: boolean): ReadonlySet<Part> {
     throw new UsageError(`--only: "${unknown}" is no part; expected some of ${PARTS.join(',')}`);
   }
   return new Set(names as Part[]);
-}
-
-function whole(name: string, text: string | undefined, fallback: number): number {
-  if (text === undefined) return fallback;
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new UsageError(`${name}: "${text}" is no whole number from 1 on`);
-  }
-  return value;
-}
-
-function urlOf(name: string, text: string | undefined, protocols: readonly string[]): string | undefined {
-  if (text === undefined) return undefined;
-  // The text may hold a password: it is not repeated.
-  if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
-    throw new UsageError(`${name}: expected a URL that starts with ${protocols.join('// or ')}//`);
-  }
-  return text;
 }

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { seededRandom } from '../src/simulator/random.ts';
 import { Child } from './children.ts';
 import { type FlowDeps, RUN_MS } from './flow.ts';
 import type { LiveJob, LiveReport } from './jobs.ts';
@@ -14,7 +15,6 @@ import { telegraf } from './peer/telegraf.ts';
 import { type Figure, type Skipped, formatNumber } from './report.ts';
 import { queueMessages, removeSession } from './session.ts';
 import { median } from './stats.ts';
-import { seeded } from './workload.ts';
 
 /** A new peer is a file in peer/ and a name here. */
 export const PEERS = [telegraf, benthos] as const;
@@ -110,7 +110,7 @@ async function backlog(
 ): Promise<PeerRun['backlog']> {
   const { liveMessages: count } = options.sizes;
   const before = await table.rows();
-  await queueMessages(broker, count, timeline.take(count), seeded(options.seed));
+  await queueMessages(broker, count, timeline.take(count), seededRandom(options.seed));
   const beganMs = performance.now();
   const program = start();
   await table.until(before + count, program);
@@ -130,7 +130,7 @@ async function subscribed(
   while ((await table.rows()) === 0) {
     program.mustRun();
     if (performance.now() > endMs) throw new Error(`no message is stored within a minute: ${program.said}`);
-    await queueMessages(broker, 1, timeline.take(1), seeded(options.seed));
+    await queueMessages(broker, 1, timeline.take(1), seededRandom(options.seed));
     await sleep(SLOWEST_POLL_MS);
   }
   // Those under way when the first one was stored.

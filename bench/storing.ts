@@ -7,10 +7,11 @@ import { createReadingStore } from '../src/adapters/timescale/ingest/reading-sto
 import { EMPTY_ALERT_BATCH } from '../src/core/alert/model.ts';
 import { BinaryRows } from '../src/core/ingest/copy-binary.ts';
 import type { ReadingStore } from '../src/ports/store.ts';
+import { seededRandom } from '../src/simulator/random.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
-import { type SampleReading, type Timeline, readingsOf, seeded } from './workload.ts';
+import { type SampleReading, type Timeline, readingsOf } from './workload.ts';
 
 const TARGET = 0.85;
 const WARM_UP_PAIRS = 3;
@@ -33,7 +34,7 @@ export async function benchStoring(
   );
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const figures = [];
   try {
     for (const rows of [10_000, 1000] as const) {

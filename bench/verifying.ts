@@ -8,11 +8,12 @@ import { createReadingStore } from '../src/adapters/timescale/ingest/reading-sto
 import { EMPTY_ALERT_BATCH } from '../src/core/alert/model.ts';
 import { assess } from '../src/core/policy/assess.ts';
 import { CHECKS } from '../src/core/policy/check/index.ts';
+import { seededRandom } from '../src/simulator/random.ts';
 import { type Sql, addForeignTrigger, makeManyChunks, manyChunksPlan } from './many-chunks.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median, percentile } from './stats.ts';
-import { type Timeline, readingsOf, seeded } from './workload.ts';
+import { type Timeline, readingsOf } from './workload.ts';
 
 const LIMIT_MS = 2000;
 /** Batches as a daemon with some hundred sensors commits them. */
@@ -36,7 +37,7 @@ export async function benchVerifying(
     { url },
     { clock: createSystemClock(), logger: silentLogger, metrics: createMetrics() },
   );
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   /**
    * One commit after the other, with a pause: how long each took, sorted. A daemon does not queue commits either; while one
    * waits, the next batch grows.

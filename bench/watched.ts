@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
+import { seededRandom } from '../src/simulator/random.ts';
 import type { BenchBroker } from './broker.ts';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
@@ -10,7 +11,6 @@ import type { Figure } from './report.ts';
 import { cpuSecondsOf, postmasterOf } from './server-cpu.ts';
 import { createSession, queueMessages, removeSession } from './session.ts';
 import { median } from './stats.ts';
-import { seeded } from './workload.ts';
 
 const STREAMS = 100;
 const USERS = 20;
@@ -125,7 +125,7 @@ async function backlog(
   profileFile?: string,
 ): Promise<Stretch> {
   await place.daemon.ask({ reads: false }, START_MS);
-  await queueMessages(broker, count, timeline.take(count), seeded(options.seed));
+  await queueMessages(broker, count, timeline.take(count), seededRandom(options.seed));
   await pause(SETTLED_MS);
   return stretch(place, count, () => place.daemon.ask({ reads: true, profileFile }, START_MS));
 }

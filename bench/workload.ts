@@ -27,17 +27,6 @@ export class Timeline {
 const timeOf = (n: number, startMs: number, intervalMs = INTERVAL_MS, sensors = SENSORS) =>
   startMs + Math.floor(n / sensors) * intervalMs;
 
-/** Numbers in [0, 1) that a seed repeats (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 const temperature = (random: () => number) => Math.round(190 + random() * 50) / 10;
 const humidity = (random: () => number) => Math.round(450 + random() * 100) / 10;
 

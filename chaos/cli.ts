@@ -1,4 +1,5 @@
-import { type ChaosOptions, HELP, UsageError, parseOptions } from './options.ts';
+import { UsageError } from '../bench/arguments.ts';
+import { type ChaosOptions, HELP, parseOptions } from './options.ts';
 import { formatReport } from './report.ts';
 import { runChaos } from './run.ts';
 

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { databaseUrlOf, numberOf, parseArguments } from '../bench/arguments.ts';
 
 export interface ChaosOptions {
   /** How long faults are injected. The start before and the check after come on top. */
@@ -14,9 +14,6 @@ export interface ChaosOptions {
   readonly keep: boolean;
   readonly json: boolean;
 }
-
-/** A usage error; exit code 2. */
-export class UsageError extends Error {}
 
 export const HELP = `Usage: npm run chaos -- [options]
 
@@ -40,54 +37,21 @@ Example: npm run chaos -- --seconds 120 --seed 7 --rate 300
 `;
 
 const MAX_RATE = 5000;
+const TEXTS = ['seconds', 'seed', 'rate', 'only', 'program', 'database-url'] as const;
 
 /** 'help', or what to do. Throws UsageError. */
 export function parseOptions(args: readonly string[]): ChaosOptions | 'help' {
-  const values = parse(args);
+  const { values } = parseArguments(args, TEXTS, ['keep', 'json', 'help']);
   if (values.help === true) return 'help';
   const only = values.only?.split(',').map((kind) => kind.trim());
   return {
-    seconds: whole('--seconds', values.seconds, 60, 86_400),
-    seed: whole('--seed', values.seed, 1, 2 ** 32 - 1),
-    rate: whole('--rate', values.rate, 500, MAX_RATE),
-    databaseUrl: databaseUrl(values['database-url']),
+    seconds: numberOf('--seconds', values.seconds, 60, { max: 86_400 }),
+    seed: numberOf('--seed', values.seed, 1, { max: 2 ** 32 - 1 }),
+    rate: numberOf('--rate', values.rate, 500, { max: MAX_RATE }),
+    databaseUrl: databaseUrlOf(values['database-url']),
     program: values.program,
     only,
     keep: values.keep === true,
     json: values.json === true,
   };
-}
-
-function parse(args: readonly string[]) {
-  const flag = { type: 'boolean' } as const;
-  const text = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        ...{ seconds: text, seed: text, rate: text, only: text, program: text, 'database-url': text },
-        ...{ keep: flag, json: flag, help: flag },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function whole(name: string, text: string | undefined, fallback: number, max: number): number {
-  if (text === undefined) return fallback;
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1 || value > max) {
-    throw new UsageError(`${name}: "${text}" is no whole number from 1 to ${max}`);
-  }
-  return value;
-}
-
-function databaseUrl(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  // The text may hold a password: it is not repeated.
-  if (!URL.canParse(text) || !['postgres:', 'postgresql:'].includes(new URL(text).protocol)) {
-    throw new UsageError('--database-url: expected a URL that starts with postgres://');
-  }
-  return text;
 }

@@ -1,6 +1,6 @@
 import { silentLogger } from '../../src/adapters/log/logger.ts';
 import { CleanupStack } from '../../src/lib/cleanup-stack.ts';
-import { UsageError } from '../options.ts';
+import { UsageError } from '../arguments.ts';
 import { HELP, type SoakOptions, parseOptions } from './options.ts';
 import { soakOutage } from './outage.ts';
 import { soakSilence } from './silence.ts';

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { UsageError } from '../options.ts';
+import { UsageError, databaseUrlOf, numberOf, parseArguments } from '../arguments.ts';
 
 export const MODES = ['outage', 'steady', 'silence'] as const;
 export type Mode = (typeof MODES)[number];
@@ -13,7 +12,7 @@ export interface SoakOptions {
   /** That fall silent together. */
   readonly sensors: number;
   /** Sensors whose alerts change with each of their readings. */
-  readonly alertManager: number;
+  readonly alerting: number;
   /** `alerts.allowed_lateness` in seconds. */
   readonly lateness: number;
   readonly databaseUrl: string | undefined;
@@ -44,7 +43,7 @@ The daemon under load for a long time, with a mosquitto and a TimescaleDB of its
   --lateness N         outage: seconds of alerts.allowed_lateness (default: 0)
   --database-url URL   a TimescaleDB server (superuser) instead of the embedded one; a database is made for the run and
                        dropped after it
-  --drain-seconds N    outage: all must be stored so long after its end (default: 120)
+  --drain-seconds N    outage: seconds within which all must be stored after it (default: 120)
   --max-rss N          outage, silence: megabytes of memory at most (default: 300; silence: 600)
   --tolerance N        steady: by what share the last quarter may be worse (default: 0.2)
   --json               one JSON document on standard output instead of the table
@@ -54,69 +53,30 @@ Exit code 0: all limits held; 1: one did not, or the run could not be carried ou
 Example: npm run soak -- steady --seconds 1200 --rate 7000
 `;
 
+const TEXTS = [
+  ...(['seconds', 'rate', 'sensors', 'alerting', 'lateness'] as const),
+  ...(['database-url', 'drain-seconds', 'max-rss', 'tolerance'] as const),
+];
+
 /** 'help', or what to do. Throws UsageError. */
 export function parseOptions(args: readonly string[]): SoakOptions | 'help' {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseArguments(args, TEXTS, ['json', 'help'], true);
   if (values.help === true) return 'help';
   const mode = MODES.find((known) => known === positionals[0]);
   if (mode === undefined || positionals.length !== 1)
     throw new UsageError(`expected one of ${MODES.join(', ')}`);
+  const isSilence = mode === 'silence';
   return {
     mode,
-    seconds: number('--seconds', values.seconds, mode === 'silence' ? 120 : 600, {
-      min: mode === 'silence' ? 60 : 4,
-      whole: true,
-    }),
-    rate: number('--rate', values.rate, 1000, { min: 1, whole: true }),
-    sensors: number('--sensors', values.sensors, 100_000, { min: 100, whole: true }),
-    alertManager: number('--alerting', values.alertManager, 0, { min: 0, whole: true }),
-    lateness: number('--lateness', values.lateness, 0, { min: 0, whole: true }),
-    databaseUrl: databaseUrl(values['database-url']),
-    drainSeconds: number('--drain-seconds', values['drain-seconds'], 120, { min: 1, whole: true }),
-    maxRssMb: number('--max-rss', values['max-rss'], mode === 'silence' ? 600 : 300, {
-      min: 1,
-      whole: true,
-    }),
-    tolerance: number('--tolerance', values.tolerance, 0.2, { min: 0, whole: false }),
+    seconds: numberOf('--seconds', values.seconds, isSilence ? 120 : 600, { min: isSilence ? 60 : 4 }),
+    rate: numberOf('--rate', values.rate, 1000),
+    sensors: numberOf('--sensors', values.sensors, 100_000, { min: 100 }),
+    alerting: numberOf('--alerting', values.alerting, 0, { min: 0 }),
+    lateness: numberOf('--lateness', values.lateness, 0, { min: 0 }),
+    databaseUrl: databaseUrlOf(values['database-url']),
+    drainSeconds: numberOf('--drain-seconds', values['drain-seconds'], 120),
+    maxRssMb: numberOf('--max-rss', values['max-rss'], isSilence ? 600 : 300),
+    tolerance: numberOf('--tolerance', values.tolerance, 0.2, { min: 0, whole: false }),
     json: values.json === true,
   };
-}
-
-function parse(args: readonly string[]) {
-  const flag = { type: 'boolean' } as const;
-  const text = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        ...{ seconds: text, rate: text, 'database-url': text, tolerance: text, sensors: text },
-        ...{ alertManager: text, lateness: text },
-        ...{ 'drain-seconds': text, 'max-rss': text, json: flag, help: flag },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function number(
-  name: string,
-  text: string | undefined,
-  fallback: number,
-  { min, whole }: { readonly min: number; readonly whole: boolean },
-): number {
-  if (text === undefined) return fallback;
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value >= min && (!whole || Number.isInteger(value)))
-    return value;
-  throw new UsageError(`${name}: "${text}" is no ${whole ? 'whole ' : ''}number from ${min} on`);
-}
-
-function databaseUrl(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  // The text may hold a password: it is not repeated.
-  if (!URL.canParse(text) || !['postgres:', 'postgresql:'].includes(new URL(text).protocol))
-    throw new UsageError('--database-url: expected a URL that starts with postgres://');
-  return text;
 }

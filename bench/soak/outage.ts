@@ -76,7 +76,7 @@ export async function soakOutage(deps: SoakDeps): Promise<readonly Line[]> {
   const { messages } = await publishing;
   const untilMs = Date.now();
   // Draining with the load going on is what a fleet does.
-  const further = options.alertManager > 0 ? stage.publish(drainSeconds) : undefined;
+  const further = options.alerting > 0 ? stage.publish(drainSeconds) : undefined;
   stage.link.resume();
   const backMs = performance.now();
   progress('the database is back');

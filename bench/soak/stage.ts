@@ -58,7 +58,7 @@ export async function setStage({ options, cleanup, progress }: SoakDeps): Promis
   };
   await daemon.ask({ kind: 'start', config: JSON.stringify(config) }, START_MS);
   let seed = 0;
-  const alertManager = { sensors: options.alertManager, limit: LIMIT };
+  const alerting = { sensors: options.alerting, limit: LIMIT };
   return {
     broker,
     link,
@@ -70,7 +70,7 @@ export async function setStage({ options, cleanup, progress }: SoakDeps): Promis
         ratePerSecond: options.rate,
         messages: options.rate * seconds,
         seed: ++seed,
-        alertManager,
+        alerting,
       };
       const report = await publisher.ask(job, (seconds + 120) * 1000);
       await publisher.end();

@@ -1,4 +1,5 @@
 import type { Router } from '../../src/core/ingest/route.ts';
+import { seededRandom } from '../../src/simulator/random.ts';
 import { contractBreach } from './contract.ts';
 import { cpuMs, leastCpuMs } from './cpu-time.ts';
 import { routerOf } from './routes.ts';
@@ -25,20 +26,9 @@ const YARDSTICK_MS = 6;
 
 export const FUZZ_NOW_MS = Date.parse('2026-01-15T12:00:00Z');
 
-/** mulberry32: small, seeded, good enough to shake bytes. */
-export function randomSource(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export function runFuzz(target: FuzzTarget, payloads: number, seed: number): FuzzReport {
   const router = routerOf([target.route]);
-  const random = randomSource(seed);
+  const random = seededRandom(seed);
   const breaches: string[] = [];
   let readings = 0;
   let slowestMs = 0;

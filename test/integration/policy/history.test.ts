@@ -3,8 +3,8 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/policy/statement-executor.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
-
 import { runRepair } from '../../../src/services/policy/repair-runner.ts';
+import { seededRandom } from '../../../src/simulator/random.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
 import { planWith } from '../../support/policy-plan.ts';
 import { rounds } from '../../support/rounds.ts';
@@ -16,17 +16,6 @@ const plan = planWith({
 });
 const RAW_DAYS = 20;
 const SENSORS = 4;
-
-/** A small generator of numbers from 0 to 1, the same for the same seed. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Bucket {
   readonly hour: string;
@@ -50,7 +39,7 @@ class History {
 
   constructor(database: PolicyDatabase, seed: number) {
     this.db = database;
-    this.next = random(seed);
+    this.next = seededRandom(seed);
   }
 
   private pick(from: number, to: number): number {

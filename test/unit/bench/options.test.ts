@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { type BenchOptions, UsageError, parseOptions } from '../../../bench/options.ts';
+import { UsageError } from '../../../bench/arguments.ts';
+import { type BenchOptions, parseOptions } from '../../../bench/options.ts';
 
 const parsed = (...args: string[]) => parseOptions(args) as BenchOptions;
 

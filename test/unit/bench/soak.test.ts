@@ -21,6 +21,10 @@ describe('options', () => {
       seconds: 120,
       maxRssMb: 600,
     });
+    expect(parseOptions(['outage', '--alerting', '20', '--lateness', '0'])).toMatchObject({
+      alerting: 20,
+      lateness: 0,
+    });
     expect(parseOptions(['--help'])).toBe('help');
   });
 

@@ -1,16 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { daemonConfig, daemonConfigText } from '../../../bench/daemon-config.ts';
 import { mqttString, publishPacket, remainingLength } from '../../../bench/publisher.ts';
-import {
-  SENSORS,
-  Timeline,
-  chunked,
-  messagesOf,
-  readingsOf,
-  seeded,
-  topicsOf,
-} from '../../../bench/workload.ts';
+import { SENSORS, Timeline, chunked, messagesOf, readingsOf, topicsOf } from '../../../bench/workload.ts';
 import { compileRoutes } from '../../../src/core/ingest/route.ts';
+import { seededRandom } from '../../../src/simulator/random.ts';
 
 const NOW_MS = 1_767_225_600_000;
 
@@ -18,7 +11,7 @@ describe('what the bench publishes', () => {
   test('no two readings of a run share sensor and time', () => {
     const timeline = new Timeline(NOW_MS);
     const seen = new Set<string>();
-    const random = seeded(1);
+    const random = seededRandom(1);
     for (const rows of [10_000, 1000, 999, 1]) {
       for (const { sensorId, timeUs } of readingsOf(rows, timeline.take(rows), random)) {
         seen.add(`${sensorId} ${timeUs}`);
@@ -28,13 +21,14 @@ describe('what the bench publishes', () => {
   });
 
   test('a seed repeats the values', () => {
-    const all = (seed: number) => [...messagesOf(300, NOW_MS, seeded(seed))].map(({ payload }) => payload);
+    const all = (seed: number) =>
+      [...messagesOf(300, NOW_MS, seededRandom(seed))].map(({ payload }) => payload);
     expect(all(1)).toEqual(all(1));
     expect(all(1)).not.toEqual(all(2));
   });
 
   test('the values stay within every limit of config/alerts.yaml', () => {
-    for (const { metrics } of readingsOf(2000, NOW_MS, seeded(3))) {
+    for (const { metrics } of readingsOf(2000, NOW_MS, seededRandom(3))) {
       const [temperature, humidity] = [metrics.get('temperature') ?? NaN, metrics.get('humidity') ?? NaN];
       expect(temperature >= 13 && temperature <= 25 && humidity >= 43 && humidity <= 62).toBe(true);
     }
@@ -46,7 +40,7 @@ describe('what the bench publishes', () => {
     const config = daemonConfig(daemonConfigText(place));
     const router = compileRoutes(config.routes, { limits: config.limits, timeWindow: config.time_window });
     const topics = topicsOf(broker.topicRoot);
-    for (const { sensor, payload } of messagesOf(2 * SENSORS, NOW_MS, seeded(1))) {
+    for (const { sensor, payload } of messagesOf(2 * SENSORS, NOW_MS, seededRandom(1))) {
       const message = { topic: topics[sensor] ?? '', payload: Buffer.from(payload), retain: false };
       const decoded = router.decode({ ...message, receivedAtMs: NOW_MS });
       expect(decoded).toMatchObject({ kind: 'readings', dropped: 0 });
