@@ -1,11 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
+import { SERVER_PATH, endChild } from '../test/support/child-process.ts';
 import { freePort } from '../test/support/free-port.ts';
+import { spawnMosquitto, writeMosquittoConfig } from '../test/support/mosquitto-process.ts';
 
 export interface BenchBroker {
   /** Without credentials: they are apart, as the configuration wants them. */
@@ -22,10 +23,6 @@ export interface BenchBroker {
 /** There is no broker to measure with; the other parts can still run. */
 export class NoBroker extends Error {}
 
-/** Debian keeps the binary where only root's PATH leads. */
-const SEARCH_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
-const START_MS = 10_000;
-
 export async function openBenchBroker(
   given: string | undefined,
   cleanup: CleanupStack,
@@ -35,15 +32,10 @@ export async function openBenchBroker(
   const port = await freePort();
   const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-bench-mosquitto-'));
   cleanup.add('broker folder', () => rm(dir, { recursive: true, force: true }));
-  await writeFile(join(dir, 'mosquitto.conf'), configuration(port));
-  const child = spawn('mosquitto', ['-c', join(dir, 'mosquitto.conf')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, PATH: SEARCH_PATH },
-    // Ctrl-C reaches a terminal's whole process group; this one ends when we say so, after its clients.
-    detached: true,
-  });
-  cleanup.add('mosquitto', () => ended(child));
-  await running(child);
+  await writeMosquittoConfig(dir, configuration(port));
+  const { child, running } = spawnMosquitto({ dir, onLog: () => undefined, detached: true });
+  cleanup.add('mosquitto', () => endChild(child));
+  await running;
   return {
     url: `mqtt://127.0.0.1:${port}`,
     username: undefined,
@@ -69,29 +61,23 @@ function shared(given: string): BenchBroker {
 }
 
 /** No limit on what is queued or in flight, and nothing on disk: the broker must not be what is measured. */
-function configuration(port: number): string {
-  const lines = [
-    'per_listener_settings false',
-    'log_dest stderr',
-    'log_type error',
-    'log_type warning',
-    'log_type information',
-    `listener ${port} 127.0.0.1`,
-    'allow_anonymous true',
-    'persistence false',
-    'max_queued_messages 0',
-    'max_inflight_messages 0',
-    'set_tcp_nodelay true',
-  ];
-  // As root mosquitto would drop to a user who cannot read this file.
-  if (process.getuid?.() === 0) lines.push('user root');
-  return `${lines.join('\n')}\n`;
-}
+const configuration = (port: number): readonly string[] => [
+  'log_dest stderr',
+  'log_type error',
+  'log_type warning',
+  'log_type information',
+  `listener ${port} 127.0.0.1`,
+  'allow_anonymous true',
+  'persistence false',
+  'max_queued_messages 0',
+  'max_inflight_messages 0',
+  'set_tcp_nodelay true',
+];
 
 async function mosquittoVersion(): Promise<string> {
   return new Promise((resolve, reject) => {
     // -h prints the version and exits with an error code; only a missing program is a failure.
-    execFile('mosquitto', ['-h'], { env: { ...process.env, PATH: SEARCH_PATH } }, (error, stdout) => {
+    execFile('mosquitto', ['-h'], { env: { ...process.env, PATH: SERVER_PATH } }, (error, stdout) => {
       const found = /mosquitto version (\S+)/.exec(stdout)?.[1];
       if (found !== undefined) resolve(`mosquitto ${found}`);
       else if (error?.code === 'ENOENT') {
@@ -100,26 +86,4 @@ async function mosquittoVersion(): Promise<string> {
       } else resolve('mosquitto');
     });
   });
-}
-
-async function running(child: ChildProcess): Promise<void> {
-  let log = '';
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`mosquitto does not start: ${log}`)), START_MS);
-    child.once('error', reject);
-    child.once('exit', () => reject(new Error(`mosquitto did not start: ${log}`)));
-    child.stderr?.on('data', (chunk: Buffer) => {
-      log = (log + chunk.toString()).slice(-4000);
-      if (!/version \S+ running/.test(log)) return;
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  child.kill('SIGKILL');
-  await exit;
 }

@@ -2,9 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
+import { endChild, hasEnded } from '../test/support/child-process.ts';
 import { DEPLOYED_ENVIRONMENT } from './deployed-environment.ts';
 
-const GOODBYE_MS = 10_000;
+const STOP_MS = 10_000;
 
 /**
  * A process of its own for one side of a measurement: jobs go in, reports come out. Its environment is that of a deployed daemon,
@@ -48,8 +49,8 @@ export class Child<Job extends object, Report> {
     for (;;) {
       const report = this.#reports.shift();
       if (report !== undefined) return report;
-      const { exitCode, signalCode } = this.#process;
-      if (exitCode !== null || signalCode !== null) {
+      if (hasEnded(this.#process)) {
+        const { exitCode, signalCode } = this.#process;
         throw new Error(`${this.#name} ended (${signalCode ?? exitCode})`);
       }
       const leftMs = deadline - performance.now();
@@ -58,22 +59,18 @@ export class Child<Job extends object, Report> {
     }
   }
 
-  /** Lets it go in order. */
+  /** Stops it in order: it ends when its channel is closed. */
   async end(): Promise<void> {
+    if (hasEnded(this.#process)) return;
+    const exit = once(this.#process, 'exit');
     if (this.#process.connected) this.#process.disconnect();
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), GOODBYE_MS);
-    await this.#ended();
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_MS);
+    await exit;
     clearTimeout(timer);
   }
 
   async kill(): Promise<void> {
-    this.#process.kill('SIGKILL');
-    await this.#ended();
-  }
-
-  async #ended(): Promise<void> {
-    const { pid, exitCode, signalCode } = this.#process;
-    if (pid !== undefined && exitCode === null && signalCode === null) await once(this.#process, 'exit');
+    await endChild(this.#process);
   }
 
   async #change(timeoutMs: number): Promise<void> {

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { silentLogger } from '../src/adapters/log/logger.ts';
 import { migrateDatabase } from '../src/adapters/timescale/migrate/migrate.ts';
 import { startEmbeddedTimescale } from '../src/embedded/timescale-process.ts';
 import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
+import { queryOnce } from '../test/support/pg-client.ts';
 import type { EngineFacts } from './machine.ts';
 
 export interface BenchDatabase {
@@ -34,32 +34,22 @@ async function embedded(cleanup: CleanupStack): Promise<string> {
 
 async function onServer(server: string, cleanup: CleanupStack): Promise<string> {
   const name = `fieldwatch_bench_${randomBytes(6).toString('hex')}`;
-  await query(server, `CREATE DATABASE ${name}`);
+  await queryOnce(server, `CREATE DATABASE ${name}`);
   cleanup.add('database', async () => {
-    await query(server, `DROP DATABASE ${name} WITH (FORCE)`);
+    await queryOnce(server, `DROP DATABASE ${name} WITH (FORCE)`);
   });
   const url = new URL(server);
   url.pathname = `/${name}`;
-  await query(url.href, 'CREATE EXTENSION IF NOT EXISTS timescaledb');
+  await queryOnce(url.href, 'CREATE EXTENSION IF NOT EXISTS timescaledb');
   return url.href;
 }
 
 async function versions(url: string): Promise<{ postgresql: string | null; timescaledb: string | null }> {
-  const rows = await query(
+  const rows = await queryOnce(
     url,
     `SELECT current_setting('server_version') AS postgresql,
             (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescaledb`,
   );
   const [found] = rows as { postgresql: string; timescaledb: string }[];
   return { postgresql: found?.postgresql ?? null, timescaledb: found?.timescaledb ?? null };
-}
-
-async function query(url: string, sql: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
-  }
 }

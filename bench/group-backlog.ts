@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { seededRandom } from '../src/simulator/random.ts';
+import { eventually, pause } from '../test/support/eventually.ts';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
 import type { FlowDeps } from './flow.ts';
@@ -152,15 +153,8 @@ const totalOf = (reports: readonly MemberReport[], of: 'stored' | 'cpuSeconds' |
 const profileOf = ({ profileDir }: FlowDeps['options'], { name }: Side): string | undefined =>
   profileDir === undefined ? undefined : join(resolve(profileDir), name.replaceAll(/\W+/g, '-'));
 
-async function until(isSo: () => Promise<boolean>, everyMs = POLL_MS): Promise<void> {
-  const end = performance.now() + RUN_MS;
-  while (!(await isSo())) {
-    if (performance.now() > end) throw new Error('(backlog) a backlog is not drained');
-    await pause(everyMs);
-  }
-}
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+const until = (isSo: () => Promise<boolean>, everyMs = POLL_MS) =>
+  eventually('(backlog) a backlog is drained', isSo, { withinMs: RUN_MS, everyMs });
 
 /** Members with an even share of the shards. */
 async function owners(database: pg.Client, group: string): Promise<number> {

@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { seededRandom } from '../src/simulator/random.ts';
+import { withClient } from '../test/support/pg-client.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
@@ -18,8 +19,6 @@ export async function benchInserting(
   { sizes, seed }: BenchOptions,
   timeline: Timeline,
 ): Promise<Figure> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
   const random = seededRandom(seed);
   const rowsOf = (rows: number) =>
     readingsOf(rows, timeline.take(rows), random).map(({ timeUs, sensorId, metrics }) => [
@@ -29,15 +28,13 @@ export async function benchInserting(
       metrics.get('humidity'),
       metrics.get('battery'),
     ]);
-  try {
+  return withClient(url, async (client) => {
     for (const values of rowsOf(WARM_UP_ROWS)) await client.query(INSERT, values);
     const runs = [];
     for (let i = 0; i < RUNS; i++) runs.push(await rate(client, rowsOf, sizes.insertSeconds / RUNS));
     const value = median(runs);
     return { part: 'f', measure: 'one INSERT per message', unit: 'rows/s', value, runs };
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 async function rate(

@@ -1,4 +1,5 @@
 import { seededRandom } from '../src/simulator/random.ts';
+import { pause } from '../test/support/eventually.ts';
 import { serveJobs } from './children.ts';
 import type { PublishJob, PublishReport } from './jobs.ts';
 import { Publisher } from './publisher.ts';
@@ -30,7 +31,7 @@ serveJobs<PublishJob, PublishReport>(async (job, report) => {
       chunk.push({ sensor, payload: payloadOf(dueMs, random, breaches ? alerting?.limit : undefined) });
     }
     publisher.send(chunk);
-    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    await pause(TICK_MS);
   }
   await publisher.untilUnacknowledged(0);
   publisher.close();

@@ -1,5 +1,6 @@
 import mqtt from 'mqtt';
 import pg from 'pg';
+import { eventually } from '../test/support/eventually.ts';
 import type { BenchBroker } from './broker.ts';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
@@ -146,17 +147,10 @@ async function settledOf(client: pg.Client): Promise<Settled> {
 
 /** Asked of the server: the daemon is what is measured. */
 async function settled(client: pg.Client, expected: Settled): Promise<void> {
-  const deadline = performance.now() + STORED_MS;
-  for (;;) {
+  const missing = async () => {
     const found = await settledOf(client);
-    if (
-      found.letters >= expected.letters &&
-      found.values >= expected.values &&
-      found.alerts >= expected.alerts
-    )
-      return;
-    if (performance.now() > deadline)
-      throw new Error(`(j) the worst messages were not done with: ${JSON.stringify({ found, expected })}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_EVERY_MS));
-  }
+    return (['letters', 'values', 'alerts'] as const).some((of) => found[of] < expected[of]);
+  };
+  const what = `(j) the worst messages are done with: ${JSON.stringify(expected)}`;
+  await eventually(what, async () => !(await missing()), { withinMs: STORED_MS, everyMs: POLL_EVERY_MS });
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
+import { eventually } from '../test/support/eventually.ts';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
 import type { FlowDeps } from './flow.ts';
@@ -107,13 +108,10 @@ const totalOf = (reports: readonly MemberReport[]) => ({
 
 /** Every message is a row, and what was handed over to another member is evaluated. */
 async function settled(daemons: readonly Member[], database: pg.Client, expected: number): Promise<void> {
-  const end = performance.now() + RUN_MS;
-  for (;;) {
-    const { stored } = totalOf(await totals(daemons));
-    if (stored >= expected && (await handedOver(database)) === 0) return;
-    if (performance.now() > end) throw new Error(`(scale) ${stored} of ${expected} messages were stored`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
+  const isSettled = async () =>
+    totalOf(await totals(daemons)).stored >= expected && (await handedOver(database)) === 0;
+  const what = `(scale) ${expected} messages are stored`;
+  await eventually(what, isSettled, { withinMs: RUN_MS, everyMs: POLL_MS });
 }
 
 async function handedOver(database: pg.Client): Promise<number> {

@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import pg from 'pg';
+import { queryOnce } from '../test/support/pg-client.ts';
 
 /** Linux counts in hundredths of a second, whatever the kernel's own tick is. */
 const TICKS_PER_SECOND = 100;
@@ -35,12 +35,6 @@ export function cpuSecondsOf(pid: number | undefined): number {
 /** The first process of a PostgreSQL server on this machine; undefined for one that runs elsewhere. */
 export async function postmasterOf(url: string): Promise<number | undefined> {
   if (!['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname)) return undefined;
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-    return processOf(rows[0]?.pid ?? 0)?.parent;
-  } finally {
-    await client.end();
-  }
+  const [row] = await queryOnce<{ pid: number }>(url, 'SELECT pg_backend_pid() AS pid');
+  return processOf(row?.pid ?? 0)?.parent;
 }

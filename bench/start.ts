@@ -1,35 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../src/lib/package-root.ts';
+import { cleanEnvironment } from '../test/support/child-process.ts';
+import { Daemon } from '../test/support/daemon.ts';
 import { daemonConfigText } from './daemon-config.ts';
 import type { FlowDeps } from './flow.ts';
 import { DEPLOYED_ENVIRONMENT } from './deployed-environment.ts';
 import type { BenchOptions } from './options.ts';
+import { residentMegabytes } from './process-memory.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
 
 /** A command takes at most so many times what Node itself takes. */
 const TIMES_NODE = 2.5;
 const REST_LIMIT_MB = 85;
-const START_MS = 60_000;
 const MAIN = join(packageRoot(), 'dist/main.js');
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'node -e 0': ['-e', '0'],
   '--help': [MAIN, '--help'],
   '--version': [MAIN, '--version'],
   'check-config': [MAIN, 'check-config', '-c', join(packageRoot(), 'config/fieldwatch.yaml')],
-};
-
-/** As in a user's shell; what the unit sets is set here, too. */
-const ENV = {
-  ...Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(FIELDWATCH_|NODE_OPTIONS)/.test(name)),
-  ),
-  ...DEPLOYED_ENVIRONMENT,
 };
 
 /** Commands of dist/, in turn with `node -e 0`, from the start of the process to its end. */
@@ -64,7 +56,10 @@ function figure(name: string, runs: readonly number[], bare: readonly number[]):
 
 async function timed(args: readonly string[]): Promise<number> {
   const started = performance.now();
-  const child = spawn(process.execPath, args, { stdio: 'ignore', env: ENV });
+  const child = spawn(process.execPath, args, {
+    stdio: 'ignore',
+    env: cleanEnvironment(DEPLOYED_ENVIRONMENT),
+  });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`node ${args.join(' ')}: exit code ${code}; run npm run build first`);
   return performance.now() - started;
@@ -73,7 +68,6 @@ async function timed(args: readonly string[]): Promise<number> {
 /** Resident memory of the daemon with nothing to do, a while after its start: V8 gives back what the start took. */
 export async function benchRest(deps: FlowDeps): Promise<Figure> {
   const { databaseUrl, broker, stateDir, cleanup, options } = deps;
-  const config = join(stateDir, 'start.yaml');
   const text = JSON.parse(
     daemonConfigText({ databaseUrl, broker, clientId: 'bench-start', stateDir }),
   ) as object;
@@ -84,19 +78,15 @@ export async function benchRest(deps: FlowDeps): Promise<Figure> {
     http: { port: 0 },
     log: { level: 'info', format: 'json' },
   };
-  await writeFile(config, JSON.stringify(whole));
   const runs: number[] = [];
   for (let run = 0; run < options.sizes.restRuns; run++) {
     deps.progress(`(start) the daemon at rest, ${run + 1} of ${options.sizes.restRuns}`);
-    const child = spawn(process.execPath, [MAIN, 'run', '-c', config], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: ENV,
-    });
-    cleanup.add('daemon at rest', () => ended(child));
-    await subscribed(child);
+    const daemon = await Daemon.prepare(JSON.stringify(whole), { env: DEPLOYED_ENVIRONMENT });
+    cleanup.add('daemon at rest', () => daemon.remove());
+    await daemon.launch();
     await sleep(options.sizes.restSeconds * 1000);
-    runs.push(await residentMegabytes(child));
-    await ended(child);
+    runs.push(residentMegabytes(daemon.pid));
+    await daemon.end();
   }
   const value = median(runs);
   const seconds = options.sizes.restSeconds;
@@ -111,30 +101,4 @@ export async function benchRest(deps: FlowDeps): Promise<Figure> {
     target: 1,
     note: `daemon at rest: resident memory ${seconds} s after the subscription, without the embedded servers`,
   };
-}
-
-async function subscribed(child: ChildProcess): Promise<void> {
-  const overdue = sleep(START_MS, undefined, { ref: false }).then(() => {
-    throw new Error('the daemon has not subscribed in a minute');
-  });
-  const ready = (async () => {
-    if (child.stderr === null) return;
-    const lines = createInterface({ input: child.stderr });
-    await new Promise<void>((resolve, reject) => {
-      lines.on('line', (line) => line.includes('mqtt: subscribed') && resolve());
-      lines.on('close', () => reject(new Error('the daemon ended while starting')));
-    });
-  })();
-  await Promise.race([ready, overdue]);
-}
-
-async function residentMegabytes({ pid }: ChildProcess): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGTERM');
-  await once(child, 'exit');
 }

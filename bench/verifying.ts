@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import { createMetrics } from '../src/adapters/http/metrics.ts';
 import { silentLogger } from '../src/adapters/log/logger.ts';
 import { createSystemClock } from '../src/adapters/system/clock.ts';
@@ -9,6 +8,7 @@ import { EMPTY_ALERT_BATCH } from '../src/core/alert/model.ts';
 import { assess } from '../src/core/policy/assess.ts';
 import { CHECKS } from '../src/core/policy/check/index.ts';
 import { seededRandom } from '../src/simulator/random.ts';
+import { withClient } from '../test/support/pg-client.ts';
 import { type Sql, addForeignTrigger, makeManyChunks, manyChunksPlan } from './many-chunks.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
@@ -89,18 +89,13 @@ const inNewSession = (url: string): Promise<number> =>
     await assess(catalog, manyChunksPlan(), CHECKS).finally(() => catalog.close());
   });
 
-async function changing(url: string, change: (sql: Sql) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await change(
+const changing = (url: string, change: (sql: Sql) => Promise<void>): Promise<void> =>
+  withClient(url, (client) =>
+    change(
       async <Row>(text: string, values?: unknown[]) =>
         (values === undefined ? await client.query(text) : await client.query(text, values)).rows as Row[],
-    );
-  } finally {
-    await client.end();
-  }
-}
+    ),
+  );
 
 async function prepare(sql: Sql, progress: (text: string) => void): Promise<void> {
   progress('(h) making 2,400 chunks');

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { seededRandom } from '../src/simulator/random.ts';
+import { eventually, pause } from '../test/support/eventually.ts';
 import type { BenchBroker } from './broker.ts';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
@@ -164,15 +165,8 @@ const profileOf = ({ profileDir }: FlowDeps['options'], looks: boolean): string 
     ? undefined
     : join(resolve(profileDir), `watched-${looks ? 'with' : 'without'}-${Date.now()}.cpuprofile`);
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + RUN_MS;
-  while (!(await isSo())) {
-    if (performance.now() > end) throw new Error('(watched) not all messages were stored');
-    await pause(POLL_MS);
-  }
-}
-
-const pause = (ms: number) => new Promise<void>((resolvePause) => setTimeout(resolvePause, ms));
+const until = (isSo: () => Promise<boolean>) =>
+  eventually('(watched) all messages are stored', isSo, { withinMs: RUN_MS, everyMs: POLL_MS });
 
 /** The measurements of `watched` against those of `alone`, in the order of the runs. */
 export function watchedFigures(

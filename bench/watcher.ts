@@ -1,4 +1,5 @@
 import { type IncomingMessage, get } from 'node:http';
+import { pause } from '../test/support/eventually.ts';
 import { serveJobs } from './children.ts';
 import type { WatchJob, WatchReport } from './jobs.ts';
 import { percentile } from './stats.ts';
@@ -81,5 +82,3 @@ async function use(port: number, number: number): Promise<void> {
     await pause(LOOK_EVERY_MS);
   }
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { type WriteStream, createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { delay } from './delay.ts';
+import { cleanEnvironment, endChild, hasEnded } from '../test/support/child-process.ts';
+import { pause } from '../test/support/eventually.ts';
 import { LogReader } from './log-reader.ts';
 
 /** As a service manager would: started again this long after its end. */
@@ -48,7 +49,7 @@ export class Daemon {
   }
 
   get running(): boolean {
-    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+    return this.child !== undefined && !hasEnded(this.child);
   }
 
   get isReady(): boolean {
@@ -69,13 +70,11 @@ export class Daemon {
     const { child } = this;
     if (child === undefined || !this.running) return;
     this.asked = signal;
-    const exit = once(child, 'exit');
-    child.kill(signal);
     const timer = setTimeout(() => {
       this.options.onViolation('the daemon does not stop', `no exit within ${STOP_MS} ms of ${signal}`);
       child.kill('SIGKILL');
     }, STOP_MS);
-    await exit;
+    await endChild(child, signal);
     clearTimeout(timer);
   }
 
@@ -90,7 +89,7 @@ export class Daemon {
   private async keep(): Promise<void> {
     while (!this.closing) {
       await this.runOnce();
-      if (!this.closing) await delay(RESTART_MS);
+      if (!this.closing) await pause(RESTART_MS);
     }
   }
 
@@ -131,10 +130,4 @@ export class Daemon {
     const how = signal ?? `exit code ${code}`;
     this.options.onViolation(`the daemon ended by itself: ${how}`, text.slice(-2000));
   }
-}
-
-/** Our environment, without the settings that would change what the run configures. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
-  const entries = Object.entries(process.env).filter(([name]) => !name.startsWith('FIELDWATCH_'));
-  return { ...Object.fromEntries(entries), NODE_OPTIONS: '' };
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import pg from 'pg';
 import { silentLogger } from '../src/adapters/log/logger.ts';
 import { migrateDatabase } from '../src/adapters/timescale/migrate/migrate.ts';
 import { type EmbeddedTimescale, startEmbeddedTimescale } from '../src/embedded/timescale-process.ts';
+import { queryOnce } from '../test/support/pg-client.ts';
 
 export interface ChaosDatabase {
   readonly url: string;
@@ -36,37 +36,16 @@ async function embedded(dir: string): Promise<ChaosDatabase> {
 
 async function onServer(server: string): Promise<ChaosDatabase> {
   const name = `fieldwatch_chaos_${randomBytes(6).toString('hex')}`;
-  await query(server, `CREATE DATABASE ${name}`);
-  const drop = () => query(server, `DROP DATABASE ${name} WITH (FORCE)`);
+  await queryOnce(server, `CREATE DATABASE ${name}`);
+  const drop = () => queryOnce(server, `DROP DATABASE ${name} WITH (FORCE)`);
   const url = new URL(server);
   url.pathname = `/${name}`;
   try {
-    await query(url.href, 'CREATE EXTENSION IF NOT EXISTS timescaledb');
+    await queryOnce(url.href, 'CREATE EXTENSION IF NOT EXISTS timescaledb');
   } catch (error) {
     await drop();
     throw error;
   }
   const close = async (keep: boolean) => void (keep || (await drop()));
   return { url: url.href, embedded: undefined, restarts: () => 0, close };
-}
-
-/** One question on a connection of its own, not through the proxy. */
-export async function query<Row extends pg.QueryResultRow>(
-  url: string,
-  text: string,
-  values: unknown[] = [],
-): Promise<Row[]> {
-  return withClient(url, async (client) => (await client.query<Row>(text, values)).rows);
-}
-
-export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
-  // The server may be killed under it: the query says so.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return await work(client);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
 }

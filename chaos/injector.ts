@@ -1,4 +1,4 @@
-import { delay } from './delay.ts';
+import { pause } from '../test/support/eventually.ts';
 import { type Fault, NotInjected, type Stage } from './fault/fault.ts';
 import type { PlannedFault, Target } from './schedule.ts';
 
@@ -26,7 +26,7 @@ export class Injector {
   async run(plan: readonly PlannedFault<Fault>[], endMs: number): Promise<void> {
     const began = performance.now();
     for (const planned of plan) {
-      await delay(planned.atMs - (performance.now() - began), this.stage.signal);
+      await pause(planned.atMs - (performance.now() - began), this.stage.signal);
       if (this.stage.signal.aborted) break;
       const { target } = planned.fault;
       const tail = this.tails.get(target) ?? Promise.resolve();
@@ -36,7 +36,7 @@ export class Injector {
       );
     }
     await Promise.all(this.tails.values());
-    await delay(endMs - (performance.now() - began), this.stage.signal);
+    await pause(endMs - (performance.now() - began), this.stage.signal);
     this.stage.signal.throwIfAborted();
   }
 

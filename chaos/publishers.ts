@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
-import { delay } from './delay.ts';
+import { pause } from '../test/support/eventually.ts';
 import { type Message, SENSORS, intervalMs, messageOf, payloadOf, topicOf } from './workload.ts';
 
 const CLIENTS = 4;
@@ -58,7 +58,7 @@ export class Publishers {
     const late = new AbortController();
     return Promise.race([
       this.workers.then(() => true),
-      delay(withinMs, late.signal).then(() => false),
+      pause(withinMs, late.signal).then(() => false),
     ]).finally(() => late.abort());
   }
 
@@ -76,7 +76,7 @@ export class Publishers {
       const message = messageOf(sensor, index, this.run);
       // No readings of the future: late ones catch up as fast as the broker takes them.
       const aheadMs = message.timeMs + intervalMs(this.run.rate) - Date.now();
-      if (aheadMs > 0) await delay(aheadMs, signal);
+      if (aheadMs > 0) await pause(aheadMs, signal);
       if (signal.aborted) return;
       const sentMs = Date.now();
       if (!(await this.publish(client, message))) return;
@@ -91,7 +91,7 @@ export class Publishers {
         await client.publishAsync(topicOf(message.sensor), payloadOf(message), { qos: 1 });
         return true;
       } catch {
-        await delay(RETRY_MS);
+        await pause(RETRY_MS);
       }
     }
     return false;

@@ -7,7 +7,7 @@ import { CleanupStack } from '../src/lib/cleanup-stack.ts';
 import { checkAlerts } from './check/alerts.ts';
 import { checkReadings, countStored } from './check/readings.ts';
 import { type Violation, found } from './check/violation.ts';
-import { becomes } from './delay.ts';
+import { becomes } from '../test/support/eventually.ts';
 import type { Fault, Stage } from './fault/fault.ts';
 import { faultsFor } from './fault/index.ts';
 import { Injector } from './injector.ts';
@@ -110,7 +110,7 @@ class ChaosRun {
     });
     const { daemon } = set.stage;
     // Messages that are published before the first subscription are kept by no session.
-    if (await becomes(() => daemon.isSubscribed, START_MS, signal)) return set;
+    if (await becomes(() => daemon.isSubscribed, { withinMs: START_MS, signal })) return set;
     throw new Error(`the daemon did not start: ${daemon.log.textSince(0).slice(-1000)}`);
   }
 
@@ -134,11 +134,11 @@ class ChaosRun {
     }
     const { count } = publishers;
     const allThere = async () => (await countStored(stage.database.url)) >= count;
-    if (!(await becomes(allThere, left(), signal))) {
+    if (!(await becomes(allThere, { withinMs: left(), signal }))) {
       this.violate(`not all was stored ${SETTLE_MS / 1000} s after the faults`, JSON.stringify(scraper.last));
     }
     const idle = () => stage.daemon.isReady && scraper.last?.['in_flight'] === 0;
-    if (!(await becomes(idle, left(), signal))) {
+    if (!(await becomes(idle, { withinMs: left(), signal }))) {
       this.violate('the daemon does not come to rest', JSON.stringify(scraper.last));
     }
     await scraper.stop();

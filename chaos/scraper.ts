@@ -1,4 +1,4 @@
-import { delay } from './delay.ts';
+import { pause } from '../test/support/eventually.ts';
 
 const EVERY_MS = 1000;
 const ANSWER_MS = 2000;
@@ -37,7 +37,7 @@ export class Scraper {
     while (!signal.aborted) {
       const text = await this.scrape();
       if (text !== undefined) this.check(text);
-      await delay(EVERY_MS, signal);
+      await pause(EVERY_MS, signal);
     }
   }
 

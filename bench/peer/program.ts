@@ -1,11 +1,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { basename, delimiter, isAbsolute, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { CleanupStack } from '../../src/lib/cleanup-stack.ts';
 import { DEPLOYED_ENVIRONMENT } from '../deployed-environment.ts';
+import { cleanEnvironment, endChild, hasEnded } from '../../test/support/child-process.ts';
+import { peakMegabytes } from '../process-memory.ts';
 import { cpuSecondsOf } from '../server-cpu.ts';
 import type { Peer } from './peer.ts';
 
@@ -43,12 +45,9 @@ function isExecutable(path: string): boolean {
 }
 
 /** As in a user's shell, and what the unit sets for the daemon. */
-const ENV = {
-  ...Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(FIELDWATCH_|NODE_OPTIONS|TELEGRAF_)/.test(name)),
-  ),
-  ...DEPLOYED_ENVIRONMENT,
-};
+const ENV = Object.fromEntries(
+  Object.entries(cleanEnvironment(DEPLOYED_ENVIRONMENT)).filter(([name]) => !name.startsWith('TELEGRAF_')),
+);
 
 /** A peer that runs, seen from outside. */
 export class Program {
@@ -73,20 +72,13 @@ export class Program {
 
   /** The most memory that it has had; NaN where that cannot be seen. */
   get peakMegabytes(): number {
-    try {
-      return (
-        Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${this.#process.pid}/status`, 'latin1'))?.[1]) /
-        1024
-      );
-    } catch {
-      return NaN;
-    }
+    return peakMegabytes(this.#process.pid);
   }
 
   /** @throws with its last words, when it has ended by itself. */
   mustRun(): void {
     const { exitCode, signalCode } = this.#process;
-    if (exitCode === null && signalCode === null) return;
+    if (!hasEnded(this.#process)) return;
     throw new Error(`${this.#name} ended (${signalCode ?? exitCode}): ${this.#said.trim()}`);
   }
 
@@ -104,10 +96,6 @@ export class Program {
   }
 
   async #kill(): Promise<void> {
-    const { pid, exitCode, signalCode } = this.#process;
-    if (pid === undefined || exitCode !== null || signalCode !== null) return;
-    const exit = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
-    await exit;
+    await endChild(this.#process);
   }
 }

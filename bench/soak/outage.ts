@@ -1,5 +1,5 @@
 import mqtt, { type MqttClient } from 'mqtt';
-import { delay } from '../../chaos/delay.ts';
+import { pause } from '../../test/support/eventually.ts';
 import { LIMIT, type SoakDeps, type SoakStage, setStage } from './stage.ts';
 import type { Line } from './verdict.ts';
 
@@ -40,7 +40,7 @@ class Watch {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       await this.look();
-      await delay(POLL_EVERY_MS, signal);
+      await pause(POLL_EVERY_MS, signal);
     }
   }
 
@@ -114,7 +114,7 @@ async function breaches(client: MqttClient, seconds: number, signal: AbortSignal
     const atMs = Date.now();
     await publish(client, n, LIMIT + 1);
     published.push({ n, atMs });
-    await delay(((n < half ? atFirst : seconds - atFirst) * 1000) / half, signal);
+    await pause(((n < half ? atFirst : seconds - atFirst) * 1000) / half, signal);
   }
   return published;
 }
@@ -134,7 +134,7 @@ async function storedWithin(
   const deadline = performance.now() + seconds * 1000;
   while ((await stage.stored(untilMs)) < rows) {
     if (performance.now() > deadline || signal.aborted) return false;
-    await delay(200, signal);
+    await pause(200, signal);
   }
   return true;
 }

@@ -1,4 +1,4 @@
-import { delay } from '../../chaos/delay.ts';
+import { pause } from '../../test/support/eventually.ts';
 import { listEpisodes } from '../../src/queries/alert-episodes.ts';
 import { SilenceStage, type Standing } from './silence-stage.ts';
 import type { SoakDeps } from './stage.ts';
@@ -33,7 +33,7 @@ export async function soakSilence(deps: SoakDeps): Promise<readonly Line[]> {
   progress('the broker is away');
   stage.link.refuse();
   stage.link.cut();
-  await delay((options.seconds + 5) * 1000, signal);
+  await pause((options.seconds + 5) * 1000, signal);
   const away = { ...(await stage.standing()), lines: (await stage.look(0)).awayLines };
   stage.link.resume();
   progress('the broker is back, and all sensors stay silent');
@@ -114,11 +114,11 @@ async function storm(
     lines = look.groupLines;
     if (over(standing) && stage.delivered(status).alerts >= delivered) break;
     if (performance.now() > deadlineMs || signal.aborted) break;
-    await delay(POLL_EVERY_MS, signal);
+    await pause(POLL_EVERY_MS, signal);
   }
   const seconds = (performance.now() - startedMs) / 1000;
   // Remaining lines and calls follow soon after the last alert.
-  await delay(12_000, signal);
+  await pause(12_000, signal);
   lines = (await stage.look(phase)).groupLines;
   const after = stage.delivered(status);
   return {

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { CleanupStack } from '../../src/lib/cleanup-stack.ts';
+import { queryOnce } from '../../test/support/pg-client.ts';
 import { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { type BenchBroker, openBenchBroker } from '../broker.ts';
 import { Child } from '../children.ts';
@@ -91,15 +91,10 @@ export function plain(broker: BenchBroker, databaseUrl: string, stateDir: string
 }
 
 async function count(url: string, untilMs: number): Promise<number> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ n: number }>(
-      "SELECT count(*)::int AS n FROM sensor_readings WHERE time <= coalesce(to_timestamp($1), 'infinity')",
-      [Number.isFinite(untilMs) ? untilMs / 1000 : null],
-    );
-    return rows[0]?.n ?? 0;
-  } finally {
-    await client.end();
-  }
+  const [row] = await queryOnce<{ n: number }>(
+    url,
+    "SELECT count(*)::int AS n FROM sensor_readings WHERE time <= coalesce(to_timestamp($1), 'infinity')",
+    [Number.isFinite(untilMs) ? untilMs / 1000 : null],
+  );
+  return row?.n ?? 0;
 }

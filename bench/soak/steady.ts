@@ -1,4 +1,4 @@
-import { delay } from '../../chaos/delay.ts';
+import { becomes, pause } from '../../test/support/eventually.ts';
 import type { Look } from './jobs.ts';
 import { type SoakDeps, setStage } from './stage.ts';
 import { type Line, comparison } from './verdict.ts';
@@ -34,12 +34,11 @@ export async function soakSteady(deps: SoakDeps): Promise<readonly Line[]> {
     const before = quarters[phase - 1];
     if (before === undefined) progress(`quarter ${phase} of ${QUARTERS}`);
     quarters[phase - 1] = { last: look, rssBytes: Math.max(rssBytes, before?.rssBytes ?? 0) };
-    await delay(POLL_EVERY_MS, signal);
+    await pause(POLL_EVERY_MS, signal);
   }
   const { messages, maxLateMs } = await publishing;
   const sent = messages + warm.messages;
-  const deadline = performance.now() + SETTLE_MS;
-  while ((await stage.stored()) < sent && performance.now() < deadline) await delay(200, signal);
+  await becomes(async () => (await stage.stored()) >= sent, { withinMs: SETTLE_MS, everyMs: 200, signal });
   const missing = sent - (await stage.stored());
   const { disconnects } = await stage.look(QUARTERS + 1);
   await stage.stopDaemon();

@@ -1,4 +1,4 @@
-import { query } from '../database.ts';
+import { queryOnce } from '../../test/support/pg-client.ts';
 import type { Sent } from '../publishers.ts';
 import { type Episode, keyOfEpisode, referenceEpisodes } from './reference.ts';
 import { type Violation, found } from './violation.ts';
@@ -26,7 +26,7 @@ interface AlertColumns {
 
 /** Episodes as the engine gives them without faults: none missing, none more, none other; each notified. */
 export async function checkAlerts(url: string, sent: readonly (readonly Sent[])[]): Promise<AlertCheck> {
-  const sensors = await query<{ id: number; key: string }>(url, 'SELECT id, key FROM sensors');
+  const sensors = await queryOnce<{ id: number; key: string }>(url, 'SELECT id, key FROM sensors');
   const expected = referenceEpisodes(sent, new Map(sensors.map(({ id, key }) => [key, id])));
   const stored = await storedEpisodes(url);
   const byKey = new Map(stored.map((episode) => [keyOfEpisode(episode), episode]));
@@ -62,7 +62,7 @@ function different(row: Episode, episode: Episode): boolean {
 }
 
 async function storedEpisodes(url: string): Promise<Episode[]> {
-  const rows = await query<AlertColumns>(
+  const rows = await queryOnce<AlertColumns>(
     url,
     `SELECT s.key, a.alert_type, a.time, a.started_at, a.value, a.threshold, a.severity, a.alert_id, a.resolved_at,
             a.resolved_value, a.peak_value, a.resolve_reason
@@ -112,5 +112,5 @@ async function unannounced(url: string): Promise<string[]> {
 }
 
 async function texts(url: string, sql: string): Promise<string[]> {
-  return (await query<{ text: string }>(url, sql)).map(({ text }) => text);
+  return (await queryOnce<{ text: string }>(url, sql)).map(({ text }) => text);
 }

@@ -1,4 +1,4 @@
-import { query } from '../database.ts';
+import { queryOnce } from '../../test/support/pg-client.ts';
 import type { FaultRecord } from '../injector.ts';
 import type { Sent } from '../publishers.ts';
 import { indexOfId, keyOf, sensorOfId } from '../workload.ts';
@@ -15,7 +15,7 @@ const NEAR_MS = 5000;
 
 /** How many distinct ids are stored: asked while the run settles. */
 export async function countStored(url: string): Promise<number> {
-  const [row] = await query<{ n: number }>(
+  const [row] = await queryOnce<{ n: number }>(
     url,
     `SELECT count(*)::int AS n FROM sensor_metrics m JOIN metrics n ON n.id = m.metric_id WHERE n.name = 'seq'`,
   );
@@ -66,7 +66,7 @@ export async function checkReadings(
 }
 
 async function storedOf(url: string, sensor: number): Promise<StoredRow[]> {
-  return query<{ ms: number; temperature: number | null; seq: number | null }>(
+  return queryOnce<{ ms: number; temperature: number | null; seq: number | null }>(
     url,
     `SELECT (extract(epoch FROM r.time) * 1000)::float8 AS ms, r.temperature, m.value AS seq
        FROM sensor_readings r
@@ -79,7 +79,7 @@ async function storedOf(url: string, sensor: number): Promise<StoredRow[]> {
 }
 
 async function deadLetters(url: string): Promise<string[]> {
-  const rows = await query<{ topic: string; reason: string; detail: string | null }>(
+  const rows = await queryOnce<{ topic: string; reason: string; detail: string | null }>(
     url,
     'SELECT topic, reason, detail FROM dead_letters ORDER BY received_at LIMIT 100',
   );

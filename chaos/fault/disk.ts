@@ -1,4 +1,4 @@
-import { delay } from '../delay.ts';
+import { pause } from '../../test/support/eventually.ts';
 import { type Fault, NotInjected } from './fault.ts';
 
 /** Longer than the daemon's `spool.after`: batches go to the spool by then. */
@@ -15,14 +15,14 @@ export const DISK_FAULTS: readonly Fault[] = [
         throw new NotInjected('mounting a disk for the spool takes root, or namespaces of users');
       databaseLink.refuse();
       databaseLink.cut();
-      await delay(SPOOLING_MS, signal);
+      await pause(SPOOLING_MS, signal);
       await spoolDisk.fill();
       try {
-        await delay(holdMs, signal);
+        await pause(holdMs, signal);
         // The database comes back first, and the spool has to drain on a full disk; or room comes first.
         if (variant) {
           databaseLink.resume();
-          await delay(holdMs, signal);
+          await pause(holdMs, signal);
         }
       } finally {
         await spoolDisk.clear();

@@ -1,5 +1,5 @@
 import type { Direction, TcpProxy } from '../../test/support/tcp-proxy.ts';
-import { becomes, delay } from '../delay.ts';
+import { becomes, pause } from '../../test/support/eventually.ts';
 import { type Fault, NotInjected, type Stage } from './fault.ts';
 
 type Link = 'brokerLink' | 'databaseLink';
@@ -20,7 +20,7 @@ export const LINK_FAULTS: readonly Fault[] = [
     holdMs: [100, 1000],
     inject: async (stage, { holdMs, variant }) => {
       await swallowFrom(stage, 'databaseLink', 'down', (chunk) => chunk.includes(COMMIT_REPLY));
-      await delay(holdMs, stage.signal);
+      await pause(holdMs, stage.signal);
       // Either the link breaks, or nothing more ever comes and the daemon must give it up by itself.
       if (variant) return silent(stage);
       stage.databaseLink.cut();
@@ -33,7 +33,7 @@ export const LINK_FAULTS: readonly Fault[] = [
     holdMs: [100, 1500],
     inject: async (stage, { holdMs }) => {
       await swallowFrom(stage, 'brokerLink', 'up', (chunk) => chunk[0] === PUBACK);
-      await delay(holdMs, stage.signal);
+      await pause(holdMs, stage.signal);
       // Packets are missing in the middle of the stream: the connection cannot go on.
       stage.brokerLink.cut();
       return `PUBACKs lost for ${holdMs} ms, then reset`;
@@ -48,7 +48,7 @@ function broken(name: string, link: Link): readonly Fault[] {
       target: link,
       holdMs: [0, 0],
       inject: async (stage) => {
-        if (!(await becomes(() => stage[link].openLinks > 0, SEEN_MS, stage.signal))) {
+        if (!(await becomes(() => stage[link].openLinks > 0, { withinMs: SEEN_MS, signal: stage.signal }))) {
           throw new NotInjected('no connection to cut');
         }
         const links = stage[link].openLinks;
@@ -63,7 +63,7 @@ function broken(name: string, link: Link): readonly Fault[] {
       inject: async (stage, { holdMs, variant }) => {
         if (variant) stage[link].stall('down');
         else stage[link].stall();
-        await delay(holdMs, stage.signal);
+        await pause(holdMs, stage.signal);
         return `${variant ? 'replies' : 'both ways'} for ${holdMs} ms`;
       },
     },
@@ -76,7 +76,7 @@ function broken(name: string, link: Link): readonly Fault[] {
         const before = proxy.refused;
         proxy.refuse();
         proxy.cut();
-        await delay(holdMs, stage.signal);
+        await pause(holdMs, stage.signal);
         return `for ${holdMs} ms, ${proxy.refused - before} refused`;
       },
     },
@@ -97,7 +97,7 @@ async function swallowFrom(
     seen ||= matches(chunk);
     return seen;
   });
-  if (await becomes(() => seen, SEEN_MS, stage.signal)) return;
+  if (await becomes(() => seen, { withinMs: SEEN_MS, signal: stage.signal })) return;
   throw new NotInjected('nothing passed to swallow');
 }
 
@@ -105,6 +105,6 @@ async function silent({ databaseLink, signal }: Stage): Promise<string> {
   const began = performance.now();
   const open = databaseLink.openLinks;
   // The daemon's patience is its statement timeout and a few seconds.
-  await becomes(() => databaseLink.openLinks < open, SEEN_MS, signal);
+  await becomes(() => databaseLink.openLinks < open, { withinMs: SEEN_MS, signal });
   return `reply to COMMIT lost, given up by the daemon after ${Math.round(performance.now() - began)} ms`;
 }

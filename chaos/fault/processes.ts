@@ -1,4 +1,4 @@
-import { becomes, delay } from '../delay.ts';
+import { becomes, pause } from '../../test/support/eventually.ts';
 import { type Fault, NotInjected, type Stage } from './fault.ts';
 
 const READY_MS = 30_000;
@@ -24,7 +24,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     inject: async (stage, { holdMs }) => {
       await daemonReady(stage);
       stage.daemon.signal('SIGSTOP');
-      await delay(holdMs, stage.signal);
+      await pause(holdMs, stage.signal);
       stage.daemon.signal('SIGCONT');
       return `SIGSTOP for ${holdMs} ms`;
     },
@@ -50,10 +50,10 @@ export const PROCESS_FAULTS: readonly Fault[] = [
       const end = variant ? 'SIGKILL' : 'SIGTERM';
       const began = performance.now();
       await daemon.end(end);
-      if (!(await becomes(() => daemon.isSubscribed, READY_MS, signal)))
+      if (!(await becomes(() => daemon.isSubscribed, { withinMs: READY_MS, signal })))
         throw new NotInjected('the daemon was not subscribed again: another fault is in its way');
       const tookMs = Math.round(performance.now() - began);
-      await delay(holdMs, signal);
+      await pause(holdMs, signal);
       return `${end} without the database, subscribed again after ${tookMs} ms, the database back ${holdMs} ms later`;
     },
   },
@@ -68,7 +68,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
       const before = database.restarts();
       const began = performance.now();
       process.kill(embedded.pid, 'SIGKILL');
-      const back = await becomes(() => database.restarts() > before, READY_MS, signal);
+      const back = await becomes(() => database.restarts() > before, { withinMs: READY_MS, signal });
       return `SIGKILL, ${back ? `back after ${Math.round(performance.now() - began)} ms` : 'still starting'}`;
     },
   },
@@ -82,7 +82,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
       const { embedded } = database;
       if (embedded === undefined) throw new NotInjected('no process of ours');
       process.kill(embedded.pid, 'SIGSTOP');
-      await delay(holdMs, signal);
+      await pause(holdMs, signal);
       process.kill(embedded.pid, 'SIGCONT');
       return `SIGSTOP for ${holdMs} ms`;
     },
@@ -93,7 +93,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     holdMs: [0, 3000],
     inject: async ({ broker, signal }, { holdMs }) => {
       await broker.stop();
-      await delay(holdMs, signal);
+      await pause(holdMs, signal);
       if (signal.aborted) return 'given up';
       await broker.launch();
       return `SIGTERM, away for ${holdMs} ms`;
@@ -102,6 +102,6 @@ export const PROCESS_FAULTS: readonly Fault[] = [
 ];
 
 async function daemonReady({ daemon, signal }: Stage): Promise<void> {
-  if (await becomes(() => daemon.isReady, READY_MS, signal)) return;
+  if (await becomes(() => daemon.isReady, { withinMs: READY_MS, signal })) return;
   throw new NotInjected('the daemon was not up');
 }

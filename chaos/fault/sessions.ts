@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import { query, withClient } from '../database.ts';
-import { becomes, delay } from '../delay.ts';
+import { queryOnce, withClient } from '../../test/support/pg-client.ts';
+import { becomes, pause } from '../../test/support/eventually.ts';
 import { APPLICATION_NAME, type Fault, NotInjected } from './fault.ts';
 
 const TERMINATE = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1';
@@ -22,7 +22,7 @@ export const SESSION_FAULTS: readonly Fault[] = [
           database.embedded === undefined ? 'LOCK TABLE sensor_readings IN EXCLUSIVE MODE' : 'SELECT 1';
         await client.query(lock);
         const waited = performance.now() - began;
-        await delay(holdMs, signal);
+        await pause(holdMs, signal);
         await client.query('COMMIT');
         return Math.round(waited);
       });
@@ -37,8 +37,9 @@ export const SESSION_FAULTS: readonly Fault[] = [
     inject: async ({ database, signal }) => {
       let ended = 0;
       const some = async () =>
-        (ended = (await query(database.url, TERMINATE, [APPLICATION_NAME])).length) > 0;
-      if (!(await becomes(some, SEEN_MS, signal))) throw new NotInjected('no backend to terminate');
+        (ended = (await queryOnce(database.url, TERMINATE, [APPLICATION_NAME])).length) > 0;
+      if (!(await becomes(some, { withinMs: SEEN_MS, signal })))
+        throw new NotInjected('no backend to terminate');
       return `${ended} backend(s) terminated`;
     },
   },
@@ -62,7 +63,7 @@ async function deadlock(client: pg.Client, holdMs: number, signal: AbortSignal):
   await client.query('BEGIN');
   try {
     await client.query('LOCK TABLE sensor_metrics IN EXCLUSIVE MODE');
-    await delay(holdMs, signal);
+    await pause(holdMs, signal);
     await client.query('LOCK TABLE sensor_readings IN ACCESS EXCLUSIVE MODE');
     return 'daemon';
   } catch (error) {

@@ -95,7 +95,7 @@ http: { port: ${http} }
     await humidity('hall', 1, 90);
     await humidity('yard', 1, 91);
     await publishNumbered(broker.url, 0, FIRST, baseMs);
-    await eventually('all is acknowledged', () => acked() >= FIRST + 3, 60_000);
+    await eventually('all is acknowledged', () => acked() >= FIRST + 3);
     daemon.signal('SIGHUP');
     const refused = await daemon.logged(({ msg }) => msg.startsWith('reload refused'));
     expect(refused.msg).toContain('the database has been away since the start');
@@ -107,12 +107,12 @@ http: { port: ${http} }
     await humidity('hall', 2, 60);
     await humidity('hall', 3, 95);
     await publishNumbered(broker.url, FIRST, FIRST + SECOND, baseMs);
-    await eventually('the second part, too', () => acked() >= FIRST + SECOND + 5, 60_000);
+    await eventually('the second part, too', () => acked() >= FIRST + SECOND + 5);
     expect(await daemon.end('SIGTERM')).toBe(0);
 
     await publishNumbered(broker.url, FIRST + SECOND, ALL, baseMs);
     await daemon.launch();
-    await eventually('what the broker held', () => acked() >= ALL + 5, 60_000);
+    await eventually('what the broker held', () => acked() >= ALL + 5);
     expect(daemon.log.filter((line) => line['alert_id'] !== undefined)).toEqual([]);
     expect(await inFlight()).toBe(ALL + 5);
   });
@@ -122,7 +122,7 @@ http: { port: ${http} }
     const url = new URL(database.url);
     link = await TcpProxy.start(Number(url.port || 5432), url.hostname, port);
     await daemon.logged(({ msg }) => msg === 'database accepts writes again', before);
-    await eventually('nothing is in flight', async () => (await inFlight()) === 0, 90_000);
+    await eventually('nothing is in flight', async () => (await inFlight()) === 0, { withinMs: 90_000 });
     db = new pg.Client({ connectionString: database.url });
     await db.connect();
     const rows = async (text: string) => (await db.query<Record<string, unknown>>(text)).rows;

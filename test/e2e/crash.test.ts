@@ -41,7 +41,9 @@ describeWith('mosquitto')('statement 1: 10,000 numbered QoS 1 messages over mosq
   const publish = (baseMs: number) => publishNumbered(deployment.broker.url, 0, COUNT, baseMs);
   const exactly = async (baseMs: number) => {
     const stored = () => deployment.numbered(baseMs, baseMs + COUNT);
-    await eventually('all messages are stored', async () => (await stored()).ids >= COUNT, 90_000);
+    await eventually('all messages are stored', async () => (await stored()).ids >= COUNT, {
+      withinMs: 90_000,
+    });
     expect(await stored()).toEqual({ rows: COUNT, ids: COUNT });
   };
 

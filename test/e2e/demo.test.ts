@@ -53,7 +53,7 @@ describe('npm run demo', () => {
   }
 
   const shown = (demo: Demo, holds: () => boolean | Promise<boolean>) =>
-    eventually(`the expected lines in: ${demo.output}`, holds, 150_000);
+    eventually(`the expected lines in: ${demo.output}`, holds, { withinMs: 150_000 });
   const counts = ({ output }: Demo) => /messages\/s · [1-9][\d,]* rows stored/.test(output);
 
   /** Ctrl-C; the exit code. */

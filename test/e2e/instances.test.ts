@@ -38,7 +38,9 @@ ${more}`;
     }
     const sent = await publishing;
     const stored = () => deployment.numbered(baseMs, baseMs + sent);
-    await eventually('every message is stored', async () => (await stored()).ids >= sent, 90_000);
+    await eventually('every message is stored', async () => (await stored()).ids >= sent, {
+      withinMs: 90_000,
+    });
     expect(await stored()).toEqual({ rows: sent, ids: sent });
     return sent;
   }

@@ -94,7 +94,9 @@ http: { enabled: false }
     await hook.until((calls) => calls.length > 0);
     await daemons.get(killed)?.end('SIGKILL');
     hook.behaviour = { status: 200 };
-    await eventually('all is delivered and recorded', async () => (await open()) === 0, LEASE_MS);
+    await eventually('all is delivered and recorded', async () => (await open()) === 0, {
+      withinMs: LEASE_MS,
+    });
     expect(await owner()).toBe(otherThan(killed));
     const times = [...deliveriesBySensor('firing').values()].sort();
     expect(times).toEqual([...Array<number>(2 * DEVICES.length - 1).fill(1), 2]);
@@ -110,7 +112,9 @@ http: { enabled: false }
     await daemons.get(before)?.end('SIGTERM');
     hook.behaviour = { status: 200 };
     hook.calls.length = 0;
-    await eventually('all is delivered and recorded', async () => (await open()) === 0, LEASE_MS);
+    await eventually('all is delivered and recorded', async () => (await open()) === 0, {
+      withinMs: LEASE_MS,
+    });
     expect(await owner()).toBe(otherThan(before));
     expect([...deliveriesBySensor('resolved').values()]).toEqual(Array(2 * DEVICES.length).fill(1));
   }, 180_000);

@@ -144,7 +144,7 @@ http: { enabled: false }
       await sleep(STEP_MS);
     }
     await other;
-    await eventually('all is stored, and handed on', async () => (await under()) === STEPS * 3, 60_000);
+    await eventually('all is stored, and handed on', async () => (await under()) === STEPS * 3);
     // Whatever waits for earlier ones is released by one that is later.
     const laterMs = Date.now() + latenessS * 1000 + 1000;
     for (let sensor = 0; sensor < 3; sensor++) await send(`t${sensor}`, { temperature: 20 }, laterMs);
@@ -180,13 +180,15 @@ http: { enabled: false }
   async function sameAsAlone(): Promise<void> {
     const over = (rows: object[]) =>
       rows.length >= 9 && rows.every((row) => (row as { resolved_at: Date | null }).resolved_at !== null);
-    await eventually('all is over', async () => over(await query(control.url, EPISODES)), 90_000);
+    await eventually('all is over', async () => over(await query(control.url, EPISODES)), {
+      withinMs: 90_000,
+    });
     const alone = await query(control.url, EPISODES);
     await eventually(
       'all is over',
       async () =>
         (await deployment.rows(EPISODES)).length >= alone.length && over(await deployment.rows(EPISODES)),
-      90_000,
+      { withinMs: 90_000 },
     );
     expect(await deployment.rows(EPISODES)).toEqual(alone);
   }
@@ -225,7 +227,7 @@ http: { enabled: false }
   it('are those of a single daemon, whichever of them the broker sends a reading to', async () => {
     await start(2);
     const even = async () => (await owners()).map(({ shards }) => shards).join() === '32,32';
-    await eventually('the other one has got half of them', even, 60_000);
+    await eventually('the other one has got half of them', even);
     await play();
     await sameAsAlone();
     await silenceOfOne();

@@ -89,7 +89,7 @@ http: { enabled: false }
       first: expect.any(Array) as unknown,
     });
     expect(events('firing')).toEqual([]);
-    await eventually('the sink has all', () => received('firing').alerts >= SENSORS, 180_000);
+    await eventually('the sink has all', () => received('firing').alerts >= SENSORS, { withinMs: 180_000 });
     // One at once, one for each window that the storm lasted.
     expect(received('firing').calls).toBeLessThan(15);
   });
@@ -103,7 +103,7 @@ http: { enabled: false }
         ),
       );
     await publisher.endAsync();
-    await eventually('the sink has all', () => received('resolved').alerts >= SENSORS, 180_000);
+    await eventually('the sink has all', () => received('resolved').alerts >= SENSORS, { withinMs: 180_000 });
     expect(received('resolved').calls).toBeLessThan(15);
     const lines = () => events('no_data_group').filter((line) => line['transition'] === 'resolved');
     // The first few have lines of their own.

@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { cleanEnvironment, endChild, hasEnded } from './child-process.ts';
 import { misnamedFields } from './log-fields.ts';
 
 const MAIN = resolve('dist/main.js');
@@ -16,13 +17,9 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** The environment of a child: ours, without the settings that would change what the test configures. */
-function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('FIELDWATCH_')),
-  );
-  delete env['NODE_OPTIONS'];
-  return { ...env, ...extra };
+export interface DaemonOptions {
+  /** Further settings of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** `fieldwatch run` as its users run it: the compiled program in a process and a folder of its own. */
@@ -31,24 +28,24 @@ export class Daemon {
   readonly log: LogLine[] = [];
   private child: ChildProcess | undefined;
   private readonly events = new EventEmitter();
-  private readonly args: readonly string[];
+  private readonly options: DaemonOptions;
 
-  private constructor(dir: string, args: readonly string[]) {
+  private constructor(dir: string, options: DaemonOptions) {
     this.dir = dir;
-    this.args = args;
+    this.options = options;
   }
 
   /** Writes `config` into a new folder and starts. Resolves once the daemon is ready and subscribed. */
-  static async start(config: string): Promise<Daemon> {
-    const daemon = await Daemon.prepare(config);
+  static async start(config: string, options: DaemonOptions = {}): Promise<Daemon> {
+    const daemon = await Daemon.prepare(config, options);
     await daemon.launch();
     return daemon;
   }
 
-  static async prepare(config: string, args: readonly string[] = ['run']): Promise<Daemon> {
+  static async prepare(config: string, options: DaemonOptions = {}): Promise<Daemon> {
     const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-e2e-'));
     await writeFile(join(dir, 'fieldwatch.yaml'), config);
-    return new Daemon(dir, args);
+    return new Daemon(dir, options);
   }
 
   /** The configuration's path: for a reload, and for other commands. */
@@ -70,9 +67,9 @@ export class Daemon {
 
   /** Starts without waiting for anything. */
   spawn(): void {
-    const child = spawn(process.execPath, [MAIN, ...this.args, '--config', this.configFile], {
+    const child = spawn(process.execPath, [MAIN, 'run', '--config', this.configFile], {
       cwd: this.dir,
-      env: cleanEnvironment(),
+      env: cleanEnvironment(this.options.env),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child = child;
@@ -93,7 +90,7 @@ export class Daemon {
     for (;;) {
       const found = this.log.slice(from).find(matches);
       if (found !== undefined) return found;
-      if (this.child?.exitCode !== null || this.child.signalCode !== null)
+      if (this.child === undefined || hasEnded(this.child))
         throw new Error(`the daemon ended (${this.child?.exitCode}): ${lastLines()}`);
       await once(this.events, 'change', { signal: overdue }).catch((cause: unknown) => {
         throw new Error(`no such line within ${LOGGED_MS} ms, ${String(matches)}: ${lastLines()}`, { cause });
@@ -139,21 +136,15 @@ export class Daemon {
 
   /** Sends a signal and resolves with the exit code, or null where the signal ended it. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    const { child } = this;
-    if (child === undefined) return null;
-    if (child.exitCode === null && child.signalCode === null) {
-      const exit = once(child, 'exit');
-      child.kill(signal);
-      await exit;
-    }
-    return child.exitCode;
+    if (this.child === undefined) return null;
+    await endChild(this.child, signal);
+    return this.child.exitCode;
   }
 
   /** Resolves when the process has ended, whoever ended it. */
   async ended(): Promise<number | null> {
     const { child } = this;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null)
-      await once(child, 'exit');
+    if (child !== undefined && !hasEnded(child)) await once(child, 'exit');
     return child?.exitCode ?? null;
   }
 

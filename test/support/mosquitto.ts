@@ -1,10 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { endChild, hasEnded } from './child-process.ts';
 import { freePort } from './free-port.ts';
+import { spawnMosquitto, writeMosquittoConfig } from './mosquitto-process.ts';
 
 const run = promisify(execFile);
 
@@ -35,7 +37,7 @@ export class Mosquitto {
     const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-mosquitto-'));
     const broker = new Mosquitto(await freePort(), dir);
     for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(dir, name), text);
-    await writeFile(join(dir, 'mosquitto.conf'), await broker.#configuration(options));
+    await writeMosquittoConfig(dir, await broker.#configuration(options));
     await broker.launch();
     return broker;
   }
@@ -50,34 +52,18 @@ export class Mosquitto {
 
   /** Starts the process again, on the same port and folder. */
   async launch(): Promise<void> {
-    const path = `${process.env['PATH']}:/usr/sbin`;
-    const child = spawn('mosquitto', ['-c', join(this.dir, 'mosquitto.conf'), '-v'], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, PATH: path },
-    });
+    const onLog = (text: string) => void this.#log.push(text);
+    const { child, running } = spawnMosquitto({ dir: this.dir, onLog, verbose: true });
     this.#process = child;
-    let started = false;
-    await new Promise<void>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', () => reject(new Error(`mosquitto did not start: ${this.log}`)));
-      child.stderr.on('data', (chunk: Buffer) => {
-        this.#log.push(chunk.toString());
-        if (!started && /version \S+ running/.test(this.log)) {
-          started = true;
-          resolve();
-        }
-      });
-    });
+    await running;
   }
 
   /** SIGKILL loses what was not saved; SIGTERM saves; SIGUSR1 saves now and goes on. */
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, 'exit');
+    if (child === undefined || hasEnded(child)) return;
     child.kill('SIGCONT');
-    child.kill(signal);
-    await exit;
+    await endChild(child, signal);
     this.#log.length = 0;
   }
 
@@ -106,10 +92,8 @@ export class Mosquitto {
     await rm(this.dir, { recursive: true, force: true });
   }
 
-  async #configuration(options: MosquittoOptions): Promise<string> {
-    const lines = ['per_listener_settings false', 'log_type all'];
-    // As root mosquitto would drop to a user without write access here.
-    if (process.getuid?.() === 0) lines.push('user root');
+  async #configuration(options: MosquittoOptions): Promise<readonly string[]> {
+    const lines = ['log_type all'];
     if (options.persistence === true) {
       lines.push('persistence true', `persistence_location ${this.dir}/`, 'autosave_interval 1');
       lines.push('autosave_on_changes true');
@@ -122,7 +106,7 @@ export class Mosquitto {
     const listener = `listener ${this.port} 127.0.0.1`;
     if (own === -1) lines.push(listener);
     else lines[own] = listener;
-    return `${lines.join('\n')}\n`;
+    return lines;
   }
 
   async #passwords(users: Readonly<Record<string, string>>): Promise<string> {

@@ -96,8 +96,3 @@ export async function publishNumbers(
   for (let n = from; n <= to; n++) answers.push(client.publishAsync(topic, String(n), { qos: 1 }));
   await Promise.all(answers);
 }
-
-/** Resolves when something returns true; for facts that no event announces. Polls, but never for long. */
-export async function eventually(check: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 10));
-}

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SERVER_PATH, endChild } from './child-process.ts';
 import { freePort } from './free-port.ts';
 import { unprivileged } from './postgres-server.ts';
 
@@ -38,11 +38,10 @@ export class PgBouncer {
     );
     if (as.uid !== undefined)
       for (const path of [dir, users, file]) await chown(path, as.uid, as.gid ?? as.uid);
-    const path = `${process.env['PATH']}:/usr/sbin`;
     const child = spawn('pgbouncer', [file], {
       ...as,
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, PATH: path },
+      env: { ...process.env, PATH: SERVER_PATH },
     });
     let log = '';
     for await (const chunk of child.stderr) {
@@ -55,11 +54,7 @@ export class PgBouncer {
   }
 
   async stop(): Promise<void> {
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
-      const exit = once(this.#process, 'exit');
-      this.#process.kill('SIGKILL');
-      await exit;
-    }
+    await endChild(this.#process);
     await rm(this.#dir, { recursive: true, force: true });
   }
 }

@@ -4,9 +4,10 @@ import { appendFile, chmod, chown, copyFile, mkdir, mkdtemp, rm, writeFile } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Certificate } from './certificates.ts';
 import { freePort } from './free-port.ts';
+import { withClient } from './pg-client.ts';
 
 const run = promisify(execFile);
 
@@ -118,15 +119,11 @@ export class PostgresServer {
 
   /** Statements of the superuser, each a transaction of its own. */
   async sql(...statements: string[]): Promise<pg.QueryResult[]> {
-    const client = new pg.Client({ connectionString: this.url() });
-    await client.connect();
-    try {
+    return withClient(this.url(), async (client) => {
       const results: pg.QueryResult[] = [];
       for (const statement of statements) results.push(await client.query(statement));
       return results;
-    } finally {
-      await client.end();
-    }
+    });
   }
 
   async stop(): Promise<void> {

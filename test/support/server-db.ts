@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe } from '@jest/globals';
 import pg from 'pg';
+import { queryOnce } from './pg-client.ts';
 
 /** The superuser's URL of a real server, where the tests are to run on one. */
 export const REAL_SERVER = process.env['FIELDWATCH_TEST_DATABASE_URL'] || undefined;
@@ -35,23 +36,23 @@ export async function openOnServer(
   { workers, migrate }: ServerDatabaseOptions,
 ): Promise<ServerDatabase> {
   const name = `fieldwatch_test_${randomBytes(6).toString('hex')}`;
-  await run(server, `CREATE DATABASE ${name}`);
+  await queryOnce(server, `CREATE DATABASE ${name}`);
   const url = new URL(server);
   url.pathname = `/${name}`;
-  await run(url.href, 'CREATE EXTENSION IF NOT EXISTS timescaledb');
+  await queryOnce(url.href, 'CREATE EXTENSION IF NOT EXISTS timescaledb');
   const standIn = workers ? undefined : await holdWorkersOff(url.href);
   await migrate?.(url.href);
   return {
     url: url.href,
     close: async () => {
       await standIn?.end();
-      await run(server, `DROP DATABASE ${name} WITH (FORCE)`);
+      await queryOnce(server, `DROP DATABASE ${name} WITH (FORCE)`);
     },
   };
 }
 
 async function holdWorkersOff(url: string): Promise<pg.Client> {
-  await run(url, 'SELECT _timescaledb_functions.stop_background_workers()');
+  await queryOnce(url, 'SELECT _timescaledb_functions.stop_background_workers()');
   const client = new pg.Client({
     connectionString: url,
     application_name: 'TimescaleDB Background Worker Scheduler',
@@ -60,14 +61,4 @@ async function holdWorkersOff(url: string): Promise<pg.Client> {
   client.on('error', () => undefined);
   await client.connect();
   return client;
-}
-
-async function run(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }

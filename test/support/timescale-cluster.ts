@@ -1,13 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
-import pg from 'pg';
+import type pg from 'pg';
 import { createCatalog } from '../../src/adapters/timescale/policy/catalog.ts';
 import { migrateDatabase } from '../../src/adapters/timescale/migrate/migrate.ts';
 import { assess } from '../../src/core/policy/assess.ts';
 import { codeOf } from '../../src/core/errors.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import type { Finding } from '../../src/core/policy/finding.ts';
+import { withClient } from './pg-client.ts';
 import { planWith } from './policy-plan.ts';
 import { PostgresServer, postgresBin } from './postgres-server.ts';
 
@@ -113,9 +114,7 @@ async function again<T>(query: () => Promise<T>): Promise<T> {
 }
 
 async function run(url: string, statements: readonly string[]): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
+  return withClient(url, async (client) => {
     let rows: Record<string, unknown>[] = [];
     for (const statement of statements) {
       const result: unknown = await again(() => client.query(statement));
@@ -123,9 +122,7 @@ async function run(url: string, statements: readonly string[]): Promise<Record<s
         .rows;
     }
     return rows;
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** The statements of a remedy, as psql sends them: what follows the words before them, up to the last semicolon. */

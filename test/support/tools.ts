@@ -1,14 +1,11 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect } from '@jest/globals';
+import { SERVER_PATH } from './child-process.ts';
 import { postgresBin } from './postgres-server.ts';
 
-/** Debian keeps servers in sbin, which is not on everybody's PATH, and those of PostgreSQL in a folder of their version. */
-const folders = [
-  ...(process.env['PATH'] ?? '').split(delimiter),
-  ...['/usr/sbin', '/sbin'],
-  ...[postgresBin() ?? []].flat(),
-];
+/** Debian keeps the programs of PostgreSQL in a folder of their version. */
+const folders = [...SERVER_PATH.split(delimiter), ...[postgresBin() ?? []].flat()];
 
 /** Where a program lies; undefined where it is not installed. */
 export function programPath(program: string): string | undefined {

@@ -19,6 +19,7 @@ import { Daemon } from '../../support/daemon.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
+import { queryOnce } from '../../support/pg-client.ts';
 import { describeReal } from '../../support/server-db.ts';
 
 // The daemon as it runs, on either kind of database: what is changed by the API is seen in the database, with who did it.
@@ -87,15 +88,8 @@ async function done<Body>(path: string, sent?: Sent, status = 200): Promise<Body
 
 const post = (body: unknown = {}): Sent => ({ method: 'POST', body });
 
-async function run<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
-  const session = new pg.Client({ connectionString: database.url });
-  await session.connect();
-  try {
-    return (await session.query<Row>(text, values)).rows;
-  } finally {
-    await session.end();
-  }
-}
+const run = <Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) =>
+  queryOnce<Row>(database.url, text, values);
 
 /** What is looked for, once it is there. */
 async function found<Value>(what: string, look: () => Promise<Value | undefined>): Promise<Value> {

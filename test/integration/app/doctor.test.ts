@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import pg from 'pg';
 import { doctorCommand } from '../../../src/cli/doctor/index.ts';
 import type { Diagnosis } from '../../../src/cli/doctor/report.ts';
 import { runCli } from '../../support/cli.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
+import { queryOnce } from '../../support/pg-client.ts';
 
 let database: TestDatabase;
 let env: Record<string, string>;
@@ -19,12 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const run = async (sql: string) => {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await client.query(sql);
-  await client.end();
-};
+const run = (sql: string) => queryOnce(database.url, sql);
 
 async function doctor() {
   const { code, out } = await runCli(doctorCommand, ['--json'], { env });

@@ -5,12 +5,12 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import pg from 'pg';
 import { databaseError } from '../../../src/adapters/timescale/errors.ts';
 import { sensorsCommand } from '../../../src/cli/sensors/index.ts';
 import { type EmbeddedTimescale, startEmbeddedTimescale } from '../../../src/embedded/timescale-process.ts';
 import { runCli } from '../../support/cli.ts';
 import { copyTemplate } from '../../support/embedded-db.ts';
+import { queryOnce } from '../../support/pg-client.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import { describeWith } from '../../support/tools.ts';
 
@@ -34,16 +34,7 @@ afterAll(async () => {
 const passwordIn = async (folder = dataDir) =>
   (await readFile(join(folder, 'pgpass'), 'utf8')).trim().split(':').at(-1)!;
 
-async function ask(url: string, sql = 'SELECT 1 AS one'): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    return (await client.query<{ one: unknown }>(sql)).rows;
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
+const ask = (url: string, sql = 'SELECT 1 AS one'): Promise<unknown[]> => queryOnce(url, sql);
 const urlWith = (password: string, user = 'postgres') =>
   `postgres://${user}:${password}@127.0.0.1:${server.port}/fieldwatch`;
 

@@ -4,10 +4,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import pg from 'pg';
 import { type EmbeddedTimescale, startEmbeddedTimescale } from '../../../src/embedded/timescale-process.ts';
 import { copyTemplate } from '../../support/embedded-db.ts';
 import { eventually } from '../../support/eventually.ts';
+import { withClient } from '../../support/pg-client.ts';
 import { rounds } from '../../support/rounds.ts';
 
 /** The server process: its folder, its port, its death and its return. */
@@ -32,16 +32,6 @@ async function start(
   const server = await startEmbeddedTimescale({ dataDir, port: 0, ...options });
   servers.push(server);
   return server;
-}
-async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end().catch(() => {});
-  }
 }
 const disconnected = (pid: number) => {
   try {

@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { transformSync } from '@swc/core';
 import fastify from 'fastify';
 import mqtt from 'mqtt';
-import pg from 'pg';
 import { backfill } from '../../../examples/backfill-csv.ts';
 import { decoded, run } from '../../../examples/custom-codec.ts';
 import { sensorRoutes } from '../../../examples/express-route.ts';
@@ -18,6 +17,7 @@ import { openMonitor } from '../../../src/index.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
+import { queryOnce } from '../../support/pg-client.ts';
 import { isNightly } from '../../support/rounds.ts';
 
 let db: TestDatabase;
@@ -197,12 +197,7 @@ test('every example is run here', async () => {
   for (const file of files) expect(own).toContain(`examples/${file}`);
 });
 
-async function query(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: db.url });
-  await client.connect();
-  await client.query(sql);
-  await client.end();
-}
+const query = (sql: string) => queryOnce(db.url, sql);
 
 /** The examples of the reference: blocks of code in the comments of the library, with what they print. */
 async function documented(): Promise<

@@ -45,7 +45,7 @@ async function eventually(expectations: () => void | Promise<void>): Promise<voi
       return false;
     }
   };
-  await holdsEventually('the expectations', holds, 30_000).catch(() => {
+  await holdsEventually('the expectations', holds, { withinMs: 30_000 }).catch(() => {
     throw failure;
   });
 }

@@ -1,13 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
+import { eventually } from '../../support/eventually.ts';
 import { Mosquitto } from '../../support/mosquitto.ts';
-import {
-  SourceProbe,
-  eventually,
-  mqttOptions,
-  plainClient,
-  publishNumbers,
-} from '../../support/mqtt-source.ts';
+import { SourceProbe, mqttOptions, plainClient, publishNumbers } from '../../support/mqtt-source.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { describeWith } from '../../support/tools.ts';
 
@@ -122,7 +117,7 @@ describeWith('mosquitto').each([5, 4] as const)(
       proxy.cut();
       await probe.until(() => probe.messages.length === 2);
       probe.source.acknowledge([probe.messages[1]!]);
-      await eventually(() => /Received PUBACK from station/.test(broker.log));
+      await eventually('a PUBACK at the broker', () => /Received PUBACK from station/.test(broker.log));
       // Packet ids go round; a session that is new starts again at 1.
       const reused = await reuseId(first.packetId);
       probe.source.acknowledge([first]);

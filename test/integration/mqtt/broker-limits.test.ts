@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { TestAuthority } from '../../support/certificates.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Mosquitto } from '../../support/mosquitto.ts';
-import { SourceProbe, eventually, mqttOptions, plainClient } from '../../support/mqtt-source.ts';
+import { SourceProbe, mqttOptions, plainClient } from '../../support/mqtt-source.ts';
 import { type BrokerScript, ScriptedBroker } from '../../support/scripted-broker.ts';
 import { describeWith } from '../../support/tools.ts';
 
@@ -105,7 +106,7 @@ describe('a broker that limits the filters of a SUBSCRIBE', () => {
   test('a broker that ends every connection is logged once, with its reason, and not as connected each time', async () => {
     const broker = await scripted({ subscribe: () => undefined });
     const probe = await connect(broker.url, { filters: ['t/#', 'u/#', 'v/#'] });
-    await eventually(() => broker.connections >= 8);
+    await eventually('eight connections', () => broker.connections >= 8);
     const infos = probe.logger.find('info').filter(({ message }) => message === 'mqtt: connected');
     const reasons = probe.logger.find('warn').filter(({ message }) => message === 'mqtt: not connected');
     // A line of connection for each line that says why it ended, and for the present one.
@@ -130,7 +131,7 @@ describe('capabilities that a CONNACK excludes', () => {
         attempt === 1 ? { reasonCode: 154 } : { properties: { retainAvailable: false } },
     });
     const probe = await connect(broker.url, { statusTopic: 'status/station' });
-    await eventually(() => broker.of('publish').length > 0);
+    await eventually('a PUBLISH', () => broker.of('publish').length > 0);
     expect(broker.of('connect').map(({ will }) => will?.retain)).toEqual([true, false]);
     expect(broker.of('publish')[0]).toMatchObject({ topic: 'status/station', qos: 1, retain: false });
     await probe.source.publish('notify/x', 'y', { qos: 1, retain: true });
@@ -147,7 +148,7 @@ describe('capabilities that a CONNACK excludes', () => {
     });
     const probe = await connect(broker.url, { statusTopic: 'status/station', filters });
     await probe.until(() => subscribed(probe) !== undefined);
-    await eventually(() => broker.of('publish').length > 0);
+    await eventually('a PUBLISH', () => broker.of('publish').length > 0);
     expect(broker.of('connect').map(({ will }) => will?.qos)).toEqual([1, 0]);
     expect(broker.of('publish')[0]).toMatchObject({ qos: 0 });
     expect(
@@ -179,7 +180,7 @@ describe('capabilities that a CONNACK excludes', () => {
   test('the keep alive of the broker is used, and named', async () => {
     const broker = await scripted({ connack: () => ({ properties: { serverKeepAlive: 1 } }) });
     const probe = await connect(broker.url, { keepaliveS: 3600 });
-    await eventually(() => broker.of('pingreq').length > 0);
+    await eventually('a PINGREQ', () => broker.of('pingreq').length > 0);
     expect(probe.logger.find(/broker limits apply/)).toMatchObject([
       { fields: { limit: 'server_keep_alive', remedy: 'set mqtt.keepalive: 1s' } },
     ]);

@@ -2,14 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
+import { eventually } from '../../support/eventually.ts';
 import { Mosquitto } from '../../support/mosquitto.ts';
-import {
-  SourceProbe,
-  eventually,
-  mqttOptions,
-  plainClient,
-  publishNumbers,
-} from '../../support/mqtt-source.ts';
+import { SourceProbe, mqttOptions, plainClient, publishNumbers } from '../../support/mqtt-source.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { describeWith } from '../../support/tools.ts';
 
@@ -47,7 +42,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
     await startProbe();
     await publishNumbers(other, 't/1', 1, 50);
     await probe.until(() => probe.messages.length === 50);
-    await eventually(() => pings() >= 4);
+    await eventually('four pings', () => pings() >= 4);
     expect(probe.connectivity.map((item) => item.state)).toEqual(['connecting', 'connected', 'subscribed']);
     probe.source.acknowledge(probe.messages);
     await broker.logged('Received PUBACK from station', 50);
@@ -61,7 +56,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
     probe.source.pause();
     const payload = Buffer.alloc(2000, 'x');
     for (let n = 0; n < 2000; n++) other.publish('t/big', payload, { qos: 1 });
-    await eventually(() => pings() >= 5);
+    await eventually('five pings', () => pings() >= 5);
     expect(probe.messages).toHaveLength(3);
     expect(probe.states('connected')).toHaveLength(1);
     expect(probe.states('disconnected')).toHaveLength(0);
@@ -69,7 +64,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
     await probe.until(() => probe.messages.length === 2003);
     probe.source.acknowledge(probe.messages);
     const before = pings();
-    await eventually(() => pings() >= before + 2);
+    await eventually('two more pings', () => pings() >= before + 2);
     expect(probe.states('disconnected')).toHaveLength(0);
     expect(new Set(probe.messages.map((message) => message.packetId)).size).toBe(2003);
   });
@@ -84,7 +79,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
     };
     await publishNumbers(other, 't/1', 1, 30);
     const before = pings();
-    await eventually(() => pings() > before);
+    await eventually('another ping', () => pings() > before);
     expect(probe.messages).toHaveLength(5);
     source.resume();
     await probe.until(() => probe.messages.length === 30);
@@ -98,7 +93,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
     await probe.connected(2);
     await publishNumbers(other, 't/1', 1, 5);
     const before = pings();
-    await eventually(() => pings() > before);
+    await eventually('another ping', () => pings() > before);
     expect(probe.messages).toHaveLength(0);
     probe.source.resume();
     await probe.until(() => probe.messages.length === 5);

@@ -1,13 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
+import { eventually } from '../../support/eventually.ts';
 import { Mosquitto } from '../../support/mosquitto.ts';
-import {
-  SourceProbe,
-  eventually,
-  mqttOptions,
-  plainClient,
-  publishNumbers,
-} from '../../support/mqtt-source.ts';
+import { SourceProbe, mqttOptions, plainClient, publishNumbers } from '../../support/mqtt-source.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { describeWith } from '../../support/tools.ts';
 
@@ -50,27 +45,27 @@ describeWith('mosquitto').each([5, 4] as const)(
     test('the status is online while connected and offline after a stop, retained', async () => {
       await other.subscribeAsync(status, { qos: 1, rap: true });
       await startProbe();
-      await eventually(() => statuses.length === 1);
+      await eventually('the first status', () => statuses.length === 1);
       await probe.source.stop();
-      await eventually(() => statuses.length === 2);
+      await eventually('the second status', () => statuses.length === 2);
       expect(statuses).toEqual(
         protocolVersion === 5 ? ['online retained', 'offline retained'] : expect.anything(),
       );
       await other.unsubscribeAsync(status);
       await other.subscribeAsync(status, { qos: 1 });
-      await eventually(() => statuses.length === 3);
+      await eventually('the third status', () => statuses.length === 3);
       expect(statuses[2]).toBe('offline retained');
     });
 
     test('the will says offline when the connection breaks', async () => {
       await startProbe();
       await other.subscribeAsync(status, { qos: 1 });
-      await eventually(() => statuses.includes('online retained'));
+      await eventually('a retained status', () => statuses.includes('online retained'));
       proxy.refuse();
       proxy.cut();
-      await eventually(() => statuses.at(-1) === 'offline');
+      await eventually('offline', () => statuses.at(-1) === 'offline');
       proxy.resume();
-      await eventually(() => statuses.at(-1) === 'online');
+      await eventually('online', () => statuses.at(-1) === 'online');
     });
 
     test('a broker that is killed and comes back with its persistence costs nothing', async () => {

@@ -1,14 +1,9 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import { performance } from 'node:perf_hooks';
+import { eventually } from '../../support/eventually.ts';
 import { Mosquitto } from '../../support/mosquitto.ts';
-import {
-  SourceProbe,
-  eventually,
-  mqttOptions,
-  plainClient,
-  publishNumbers,
-} from '../../support/mqtt-source.ts';
+import { SourceProbe, mqttOptions, plainClient, publishNumbers } from '../../support/mqtt-source.ts';
 import { describeWith } from '../../support/tools.ts';
 
 describeWith('mosquitto').each([5, 4] as const)(
@@ -30,7 +25,8 @@ describeWith('mosquitto').each([5, 4] as const)(
       return probe;
     };
     const readThrough = ({ source }: SourceProbe) => source.readThroughMs ?? -Infinity;
-    const isReadUpTo = (probe: SourceProbe, ms: number) => eventually(() => readThrough(probe) >= ms);
+    const isReadUpTo = (probe: SourceProbe, ms: number) =>
+      eventually(`read up to ${ms}`, () => readThrough(probe) >= ms);
 
     beforeEach(async () => {
       broker = await Mosquitto.start({ config: ['max_queued_messages 0'] });

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import { createFileSubscriptionMemory } from '../../../src/adapters/mqtt/subscription-memory.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Mosquitto } from '../../support/mosquitto.ts';
-import { SourceProbe, eventually, mqttOptions, plainClient } from '../../support/mqtt-source.ts';
+import { SourceProbe, mqttOptions, plainClient } from '../../support/mqtt-source.ts';
 import { describeWith } from '../../support/tools.ts';
 
 describeWith('mosquitto').each([5, 4] as const)('subscriptions, protocol version %i', (protocolVersion) => {
@@ -76,7 +77,7 @@ describeWith('mosquitto').each([5, 4] as const)('subscriptions, protocol version
     await broker.logged(/SUBACK to one\n/);
     await broker.logged(/SUBACK to two\n/);
     for (let n = 1; n <= 40; n++) await other.publishAsync('t/1', String(n), { qos: 1 });
-    await eventually(() => a.messages.length + b.messages.length === 40);
+    await eventually('all 40 messages', () => a.messages.length + b.messages.length === 40);
     expect(a.messages.length).toBeGreaterThan(0);
     expect(b.messages.length).toBeGreaterThan(0);
     const all = [...a.texts, ...b.texts].map(Number).sort((x, y) => x - y);
@@ -109,7 +110,10 @@ describeWith('mosquitto').each([5, 4] as const)(
       });
       probe = new SourceProbe(mqttOptions(broker.url, { protocolVersion, filters: ['open/#', 'secret/#'] }));
       await probe.start();
-      await eventually(() => probe.metrics.values.get('fieldwatch_mqtt_subscriptions_failed') === 1);
+      await eventually(
+        'a failed subscription',
+        () => probe.metrics.values.get('fieldwatch_mqtt_subscriptions_failed') === 1,
+      );
       expect(probe.logger.find(/refused a subscription/).map(({ fields }) => fields)).toMatchObject([
         { filter: 'secret/#', code: protocolVersion === 5 ? 135 : 128 },
       ]);
@@ -129,7 +133,10 @@ describeWith('mosquitto').each([5, 4] as const)(
       };
       // The plugin throws out every client whose role it changed, this publisher too: no answer to wait for.
       other.publish('$CONTROL/dynamic-security/v1', JSON.stringify({ commands: [allow] }), { qos: 1 });
-      await eventually(() => probe.metrics.values.get('fieldwatch_mqtt_subscriptions_failed') === 0);
+      await eventually(
+        'no failed subscription',
+        () => probe.metrics.values.get('fieldwatch_mqtt_subscriptions_failed') === 0,
+      );
       expect(probe.logger.find(/is accepted now/)).toHaveLength(1);
       other.end(true);
     });

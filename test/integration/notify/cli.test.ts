@@ -2,7 +2,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import pg from 'pg';
 import { diagnoseSinks } from '../../../src/cli/doctor/notify.ts';
 import { notifyCommand } from '../../../src/cli/notify/index.ts';
 import { loadConfig } from '../../../src/config/load.ts';
@@ -12,6 +11,7 @@ import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.t
 import { SECRET } from '../../support/far-side.ts';
 import { freePort } from '../../support/free-port.ts';
 import { HttpServer } from '../../support/http-server.ts';
+import { queryOnce } from '../../support/pg-client.ts';
 
 let database: TestDatabase;
 let hook: HttpServer;
@@ -51,6 +51,8 @@ afterAll(async () => {
   await rm(dir, { recursive: true });
 });
 
+const query = (sql: string, values: readonly unknown[] = []) => queryOnce(database.url, sql, values);
+
 const run = (...args: string[]) => runCli(notifyCommand, [...args, '--config', file]);
 
 test('test sends a sample that says it is one', async () => {
@@ -85,13 +87,10 @@ test('a sink of no such name is a mistake of the command', async () => {
 });
 
 test('list shows what waits and the last error, also of sinks that were never served', async () => {
-  const db = new pg.Client({ connectionString: database.url });
-  await db.connect();
-  await db.query(`INSERT INTO notify_sinks (name, kind, owner, leased_until, sent, failing_since, last_error)
+  await query(`INSERT INTO notify_sinks (name, kind, owner, leased_until, sent, failing_since, last_error)
     VALUES ('ops', 'webhook', 'pi', now() + interval '1 min', 7, now(), 'HTTP 503')`);
-  await db.query(`INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type)
+  await query(`INSERT INTO alert_deliveries (alert_id, seq, sink, event, alert_type)
     SELECT gen_random_uuid(), 1, sink, 'firing', 'x_high' FROM unnest(ARRAY['ops', 'ops', 'old']) AS sink`);
-  await db.end();
   const { code, out } = await run('list', '--json');
   expect(code).toBe(0);
   const rows = out.trim().split('\n').map((line) => JSON.parse(line) as object); // prettier-ignore
@@ -121,10 +120,7 @@ notify:
   };
 
   test('location and tags are those of the database; options go before', async () => {
-    const db = new pg.Client({ connectionString: database.url });
-    await db.connect();
-    await db.query(`INSERT INTO sensors (id, key, location, tags) VALUES (77, 's7', 'coldroom', '{rack=7}')`);
-    await db.end();
+    await query(`INSERT INTO sensors (id, key, location, tags) VALUES (77, 's7', 'coldroom', '{rack=7}')`);
     const { code, out } = await routed(database.url, '--at', '2026-01-07T23:00Z');
     expect(code).toBe(0);
     expect(out).toMatch(
@@ -196,23 +192,21 @@ test('preview shows samples where there are no alerts, in the language that is a
 });
 
 test('preview shows what past alerts would have been, by what was announced or by their rows', async () => {
-  const db = new pg.Client({ connectionString: database.url });
-  await db.connect();
   const [kept, old] = ['7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10', '7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a11'];
-  await db.query(
+  await query(
     `INSERT INTO sensors (id, key, name, location) VALUES (1, 'freezer-01', 'Freezer 1', 'cold room')`,
   );
-  await db.query(`INSERT INTO metrics (id, name, unit) VALUES (1, 'flow', 'l/min')`);
+  await query(`INSERT INTO metrics (id, name, unit) VALUES (1, 'flow', 'l/min')`);
   // One a minute, rising, up to the moment of the alert.
-  await db.query(`INSERT INTO sensor_readings (time, sensor_id, temperature)
+  await query(`INSERT INTO sensor_readings (time, sensor_id, temperature)
     SELECT now() - interval '1 hour' - i * interval '1 minute', 1, 10 - i FROM generate_series(0, 20) i`);
   const alert = `INSERT INTO sensor_alerts (time, sensor_id, alert_type, message, value, threshold, alert_id, started_at,
     resolved_at, resolved_value, peak_value, metric, kind, side)`;
-  await db.query(`${alert} VALUES (now() - interval '2 hours', 1, 'flow_high', 'm', 12.5, 9, $1, now() - interval '130 minutes',
+  await query(`${alert} VALUES (now() - interval '2 hours', 1, 'flow_high', 'm', 12.5, 9, $1, now() - interval '130 minutes',
     now() - interval '90 minutes', 8, 14, 'flow', 'threshold', 'high')`, [old]); // prettier-ignore
-  await db.query(`${alert} VALUES (now() - interval '1 hour', 1, 'temperature_high', 'm', 10, 8, $1, now() - interval '70 minutes',
+  await query(`${alert} VALUES (now() - interval '1 hour', 1, 'temperature_high', 'm', 10, 8, $1, now() - interval '70 minutes',
     NULL, NULL, NULL, 'temperature', 'threshold', 'high')`, [kept]); // prettier-ignore
-  await db.query(
+  await query(
     `INSERT INTO alert_outbox (alert_id, seq, event, payload, sent_at)
      SELECT $1::uuid, seq, event, jsonb_build_object('alertId', $1::uuid, 'seq', seq, 'event', event, 'sensorId', 1, 'sensorKey', 'freezer-01',
        'alertType', 'temperature_high', 'metric', 'temperature', 'kind', 'threshold', 'side', 'high', 'severity', 'warning',
@@ -221,7 +215,6 @@ test('preview shows what past alerts would have been, by what was announced or b
      FROM (VALUES (1, 'firing'), (2, 'acknowledged')) AS e (seq, event)`,
     [kept],
   );
-  await db.end();
   const all = json((await run('preview', 'ops', '--json')).out);
   expect(all.map(({ alert_id: alertId, event, title }) => [alertId, event, title])).toEqual([
     [old, 'firing', 'Freezer 1: flow 12.5 l/min, above 9 l/min'],

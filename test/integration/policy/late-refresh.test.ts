@@ -65,7 +65,7 @@ function open() {
       eventually(
         'the late hours are refreshed',
         () => hoursLeft() === 0 && own.logger.find(/aggregates refreshed/).length >= times,
-        120_000,
+        { withinMs: 120_000 },
       ),
     close: async () => {
       await refresh.stop();

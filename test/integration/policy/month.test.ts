@@ -62,18 +62,16 @@ describeEmbedded('weeks of readings, and in the nightly run a month', () => {
     const verifications = () =>
       metrics.values.get('fieldwatch_scheduler_ticks_total{task=verify,outcome=done}') ?? 0;
     await scheduler.start();
-    await eventually('the first round is over', () => verifications() === 1, PATIENCE_MS);
+    await eventually('the first round is over', () => verifications() === 1, { withinMs: PATIENCE_MS });
     aStep = async (readings) => {
       await db.advance(STEP_DAYS * DAY_MS);
       if (readings) await client.query(READINGS);
       const before = verifications();
       cron.tick('run');
       cron.tick('verify');
-      await eventually(
-        'jobs have run and policies are verified',
-        () => verifications() > before,
-        PATIENCE_MS,
-      );
+      await eventually('jobs have run and policies are verified', () => verifications() > before, {
+        withinMs: PATIENCE_MS,
+      });
       expect(logger.find(/failed/)).toEqual([]);
       return scheduler.findings().map(({ check, subject, actual }) => `${check} | ${subject} | ${actual}`);
     };

@@ -5,9 +5,6 @@ import { eventually } from '../../support/eventually.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
 import { describeReal } from '../../support/server-db.ts';
 
-/** Longer than the scheduler takes to start all jobs of a new database, on a machine that is busy. */
-const PATIENCE_MS = 60_000;
-
 describeReal('with background workers', () => {
   let db: PolicyDatabase;
   beforeAll(async () => {
@@ -28,14 +25,10 @@ describeReal('with background workers', () => {
 
   test('all is well right after migrating, while the jobs run for the first time, and when they have', async () => {
     const seen: string[] = [...(await db.lines())];
-    await eventually(
-      'every job has run',
-      async () => {
-        seen.push(...(await db.lines()));
-        return (await unrun()) === 0;
-      },
-      PATIENCE_MS,
-    );
+    await eventually('every job has run', async () => {
+      seen.push(...(await db.lines()));
+      return (await unrun()) === 0;
+    });
     // Some versions record every run as failed although its work is done: nothing to report either.
     seen.push(...(await db.lines()));
     expect(seen).toEqual([]);
@@ -71,7 +64,7 @@ describeReal('with background workers', () => {
     await db.sql(`SELECT _timescaledb_functions.start_background_workers()`);
     const about = async () =>
       (await db.lines()).filter((line) => /^(server|retention|compression)/.test(line));
-    await eventually('dropped and compressed', async () => (await about()).length === 0, PATIENCE_MS);
+    await eventually('dropped and compressed', async () => (await about()).length === 0);
     const chunks = await db.sql(`SELECT is_compressed FROM timescaledb_information.chunks
       WHERE hypertable_name = 'sensor_readings'`);
     expect(chunks).toEqual([{ is_compressed: true }]);
@@ -80,7 +73,7 @@ describeReal('with background workers', () => {
         `CALL refresh_continuous_aggregate('${view}', now() - INTERVAL '12 days', now() - INTERVAL '1 day')`,
       );
     }
-    await eventually('all is well', async () => (await db.lines()).length === 0, PATIENCE_MS);
+    await eventually('all is well', async () => (await db.lines()).length === 0);
   });
 
   test('a dead scheduler is one finding, critical, and passes when it is started as the remedy says', async () => {
@@ -89,7 +82,7 @@ describeReal('with background workers', () => {
     expect(findings).toMatchObject([{ check: 'server', verdict: 'stalled', severity: 'critical' }]);
     const [, statement] = /(SELECT [^;]+);/.exec(findings[0]?.remedy ?? '') ?? [];
     await db.sql(statement ?? '');
-    await eventually('the scheduler is back', async () => (await db.lines()).length === 0, PATIENCE_MS);
+    await eventually('the scheduler is back', async () => (await db.lines()).length === 0);
   });
 
   test('a job that really fails is reported with its message; when it can run again, no more', async () => {
@@ -100,17 +93,15 @@ describeReal('with background workers', () => {
     // What people do with a chunk they want to look at: it then cannot be dropped.
     await db.sql(`CREATE VIEW somebodys AS SELECT * FROM ${chunk?.name}`);
     await wake('dead_letters', 'policy_retention');
-    await eventually(
-      'its failure is seen',
-      async () => (await db.lines()).some((line) => line.startsWith('runs')),
-      PATIENCE_MS,
+    await eventually('its failure is seen', async () =>
+      (await db.lines()).some((line) => line.startsWith('runs')),
     );
     const run = (await db.verify()).find(({ check }) => check === 'runs');
     expect(run).toMatchObject({ subject: 'dead_letters retention', verdict: 'lagging' });
     expect(run?.actual).toMatch(/^job \d+ failed \d+ times? in a row: .*depend.* \(2BP01\)$/s);
     await db.sql('DROP VIEW somebodys');
     await wake('dead_letters', 'policy_retention');
-    await eventually('it ran', async () => (await db.lines()).length === 0, PATIENCE_MS);
+    await eventually('it ran', async () => (await db.lines()).length === 0);
   });
 });
 

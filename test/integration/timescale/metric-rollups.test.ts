@@ -82,7 +82,7 @@ async function fill(failsAfter = Infinity): Promise<string[]> {
     ...{ ...own, catalog, executor, lock, plan: planWith(), random: Math.random, gatherMs: 1 },
   });
   refresh.start();
-  await eventually('the refresh has done what it could', () => isOver, 60_000);
+  await eventually('the refresh has done what it could', () => isOver);
   await refresh.stop();
   await inner.close();
   await catalog.close();
