@@ -1,4 +1,4 @@
-import { effectiveConfig } from '../core/ingest/compiled-route.ts';
+import { effectiveConfig } from '../core/ingest/preset/index.ts';
 import type { RouteConfig } from '../core/ingest/route-config.ts';
 import { parseTopicPattern, topicList } from '../core/ingest/topic.ts';
 import { CORE_METRICS, type RejectCode } from '../core/reading.ts';

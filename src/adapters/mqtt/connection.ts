@@ -4,7 +4,7 @@ import type { Arrivals } from '../../core/ingest/arrival.ts';
 import type { Micros, Millis } from '../../core/reading.ts';
 import type { InboundMessage } from '../../ports/messages.ts';
 import type { Clock } from '../../ports/time.ts';
-import { BrokerStream, type GateMode } from './broker-stream.ts';
+import { BrokerStream, type GateMode, type PublishFrame } from './broker-stream.ts';
 import { stageOf, watchHandshake } from './connack.ts';
 import {
   connackFailure,
@@ -14,7 +14,6 @@ import {
   failure,
   noAnswer,
 } from './failure.ts';
-import type { PublishFrame } from './frame-reader.ts';
 import { HeldMessages } from './held-messages.ts';
 import { Keepalive } from './keepalive.ts';
 import type { OverlappingCopies } from './overlapping-copies.ts';

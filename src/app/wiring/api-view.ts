@@ -2,7 +2,7 @@ import type { DaemonView, PolicyState } from '../../api/daemon.ts';
 import type { RouteList } from '../../api/contract/routes.ts';
 import type { Status } from '../../api/contract/status.ts';
 import { readDatabaseUrl } from '../../core/database-url.ts';
-import { effectiveConfig } from '../../core/ingest/compiled-route.ts';
+import { effectiveConfig } from '../../core/ingest/preset/index.ts';
 import { topicList } from '../../core/ingest/topic.ts';
 import { metricRetention } from '../../core/policy/metric-retention.ts';
 import { planOf } from '../../core/policy/plan.ts';

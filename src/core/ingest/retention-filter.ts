@@ -1,8 +1,7 @@
 import { intervalMs } from '../policy/interval.ts';
 import { type PolicyPlan, declaredPolicy } from '../policy/plan.ts';
 import { CORE_METRICS, type Decoded, type Micros, type Reading } from '../reading.ts';
-import type { RoutedMessage } from './compiled-route.ts';
-import type { Router } from './route.ts';
+import type { RoutedMessage, Router } from './route.ts';
 
 /** The declared retention of readings, in microseconds; Infinity: forever. */
 export interface Kept {

@@ -1,9 +1,8 @@
 import { deviceIn, statedAvailability } from './availability.ts';
 import type { CodecKind } from './codec/codec.ts';
 import { codecNamed, knownCodecs } from './codec/index.ts';
-import { effectiveConfig } from './compiled-route.ts';
 import { mappingFaults } from './mapping/faults.ts';
-import { PRESETS, presetNamed } from './preset/index.ts';
+import { PRESETS, effectiveConfig, presetNamed } from './preset/index.ts';
 import type { RouteConfig, RouteFault } from './route-config.ts';
 import { parseTopicPattern, topicList } from './topic.ts';
 

@@ -1,8 +1,7 @@
 import { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
-import { BrokerStream, type GateMode } from '../../../src/adapters/mqtt/broker-stream.ts';
-import type { PublishFrame } from '../../../src/adapters/mqtt/frame-reader.ts';
+import { BrokerStream, type GateMode, type PublishFrame } from '../../../src/adapters/mqtt/broker-stream.ts';
 
 const PINGRESP = Buffer.from('d000', 'hex');
 const PUBACK = Buffer.from('40020007', 'hex');

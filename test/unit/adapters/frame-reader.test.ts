@@ -5,7 +5,7 @@ import {
   type FrameSettings,
   MalformedPacket,
   type PublishFrame,
-} from '../../../src/adapters/mqtt/frame-reader.ts';
+} from '../../../src/adapters/mqtt/broker-stream.ts';
 import fc from '../../support/fast-check.ts';
 import { rounds } from '../../support/rounds.ts';
 

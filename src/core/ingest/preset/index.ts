@@ -8,6 +8,7 @@ import { pattern } from '../codec/pattern.ts';
 import { protobufCodec } from '../codec/protobuf.ts';
 import { scalar } from '../codec/scalar.ts';
 import { senml } from '../codec/senml.ts';
+import type { RouteConfig } from '../route-config.ts';
 import { chirpstackV4 } from './chirpstack-v4.ts';
 import { edgex } from './edgex.ts';
 import { esphome } from './esphome.ts';
@@ -58,4 +59,24 @@ export const PRESETS: readonly Preset[] = [
 
 export function presetNamed(name: string): Preset | undefined {
   return PRESETS.find((preset) => preset.name === name);
+}
+
+/**
+ * The route with its preset's keys under its own. Writing one way to name the device takes the preset's other away;
+ * fields, names and keys to skip add to the preset's.
+ */
+export function effectiveConfig(config: RouteConfig): RouteConfig {
+  const preset = config.preset === undefined ? undefined : presetNamed(config.preset);
+  if (preset === undefined) return config;
+  const defaults = preset.defaults(config);
+  const written = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+  const ownDevice = config.device !== undefined || config.device_path !== undefined;
+  return {
+    ...defaults,
+    ...(ownDevice ? { device: undefined, device_path: undefined } : {}),
+    ...written,
+    fields: { ...defaults.fields, ...config.fields },
+    metric_map: { ...defaults.metric_map, ...config.metric_map },
+    skip: [...(defaults.skip ?? []), ...(config.skip ?? [])],
+  };
 }
