@@ -1,5 +1,17 @@
 import type { SectionDigests } from '../core/alert/cluster/section-digests.ts';
 import type { GroupView, OwnedShards } from '../core/alert/cluster/shard-lease.ts';
+import type { Millis } from '../core/reading.ts';
+
+/** Leases by name, stored in the database: one daemon at a time has each. Of a share group: `LeaseStore`. */
+export interface NamedLeases {
+  /** Takes or keeps it for `owner`; false while another daemon has it. `kind`: of the work, for readers of the database. */
+  lease(
+    work: { readonly name: string; readonly kind: string },
+    owner: string,
+    ttlMs: Millis,
+  ): Promise<boolean>;
+  release(name: string, owner: string): Promise<void>;
+}
 
 /** What a member reports with each renewal. */
 export interface MemberReport {

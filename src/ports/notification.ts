@@ -1,6 +1,7 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import type { Delivery, DeliveryOrigin } from '../core/notify/delivery.ts';
 import type { Millis } from '../core/reading.ts';
+import type { NamedLeases } from './lease.ts';
 
 /** Sinks, and the queues before them. */
 
@@ -129,15 +130,8 @@ export interface SinkReport {
 }
 
 /** The queues of the sinks, stored in the database: several daemons may share them, one at a time serves a sink. */
-export interface NotificationStore {
+export interface NotificationStore extends NamedLeases {
   queueOf(sink: string): SinkQueue;
-  /** Takes or keeps the sink for `owner`; false while another daemon has it. */
-  lease(
-    sink: { readonly name: string; readonly kind: string },
-    owner: string,
-    ttlMs: number,
-  ): Promise<boolean>;
-  release(sink: string, owner: string): Promise<void>;
   /** Queues the held deliveries that are due, or cancels them: a bounded number. */
   queueDue(sink: string): Promise<HeldReport>;
   /** Enforces the bounds: collapses, expires, drops the oldest. */

@@ -49,6 +49,9 @@ export class SinkError extends FieldwatchError {
   }
 }
 
+export const retryAfterMsOf = (error: unknown): Millis | undefined =>
+  error instanceof SinkError ? error.retryAfterMs : undefined;
+
 /** Converts anything thrown while sending; unclassified errors are retried. */
 export function sinkError(error: unknown): SinkError {
   if (error instanceof SinkError) return error;

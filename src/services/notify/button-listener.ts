@@ -1,10 +1,11 @@
 import type { AnswerResult } from '../../core/notify/text/answer.ts';
 import { answerText } from '../../core/notify/text/answer.ts';
+import { retryAfterMsOf } from '../../core/notify/sink-error.ts';
 import type { TextContext } from '../../core/notify/text/sentence.ts';
 import { withDeadline } from '../../lib/timeout.ts';
 import type { Counter } from '../../ports/metrics.ts';
 import type { ButtonAnswer, ButtonPress, ButtonSource } from '../../ports/notification.ts';
-import { type HeldLease, LeaseLoop, type LeaseLoopDeps } from './lease-loop.ts';
+import { type HeldLease, LeaseLoop, type LeaseLoopDeps } from '../../lib/lease-loop.ts';
 
 export interface ButtonListenerDeps extends LeaseLoopDeps {
   /** By way and outcome. */
@@ -34,6 +35,7 @@ export class ButtonListener {
       name: source.name,
       kind: 'buttons',
       failed: 'buttons of notifications not readable, retrying',
+      retryAfterMs: retryAfterMsOf,
       run: (lease: HeldLease) => this.#poll(lease),
     };
     this.#loop = new LeaseLoop(work, deps);

@@ -8,6 +8,7 @@ import {
 } from '../../core/notify/alert-command.ts';
 import { TokenBucket } from '../../core/notify/rate-limiter.ts';
 import { type AnswerResult, answerText } from '../../core/notify/text/answer.ts';
+import { retryAfterMsOf } from '../../core/notify/sink-error.ts';
 import type { TextContext } from '../../core/notify/text/sentence.ts';
 import type { Millis } from '../../core/reading.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
@@ -15,7 +16,7 @@ import { InterruptibleSleep } from '../../lib/sleep.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { CommandMessage, CommandSource } from '../../ports/commands.ts';
 import type { Counter } from '../../ports/metrics.ts';
-import { type HeldLease, LeaseLoop, type LeaseLoopDeps } from './lease-loop.ts';
+import { type HeldLease, LeaseLoop, type LeaseLoopDeps } from '../../lib/lease-loop.ts';
 
 export interface CommandSettings {
   /** Where answers go that have no response topic of their own. */
@@ -70,6 +71,7 @@ export class CommandListener {
       name: source.name,
       kind: 'commands',
       failed: 'command topic not readable, retrying',
+      retryAfterMs: retryAfterMsOf,
       run: (lease: HeldLease) => this.#serve(lease),
     };
     this.#loop = new LeaseLoop(work, deps);

@@ -1,10 +1,9 @@
-import { messageOf } from '../../core/errors.ts';
 import type { OutgoingNotification, SensorFactsOf } from '../../core/notify/delivery.ts';
 import type { SinkFilter } from '../../core/notify/filter.ts';
 import { COLLAPSE_AFTER_MS, GROUP_NAMES, groupLabelsOf } from '../../core/notify/grouping.ts';
 import type { GroupingConfig } from '../../core/notify/routes.ts';
+import { type HeldLease, LeaseLoop } from '../../lib/lease-loop.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
-import { Outage } from '../../lib/outage.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
 import type {
   GroupName,
@@ -31,6 +30,7 @@ export interface SinkWorkerDeps extends SenderDeps {
 }
 
 const POLL_MS = 5000;
+/** Of its lease; more where a send may take longer. */
 const LEASE_MS = 30_000;
 const SINGLES = 50;
 const BATCH = 200;
@@ -53,16 +53,14 @@ export class SinkWorker {
   readonly #sleeper: InterruptibleSleep;
   readonly #overflows: LogBudget;
   readonly #memorySleeper: InterruptibleSleep;
-  #running: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   /** One round of sending from memory. */
   #serving: Promise<number> | undefined;
   #stopping = false;
-  #owned = false;
   #limitsAtMs = 0;
   #resendAtMs = 0;
   #droppedAtMs: number | undefined;
-  readonly #storeOutage: Outage;
+  readonly #loop: LeaseLoop;
 
   constructor(settings: SinkSettings, deps: SinkWorkerDeps) {
     this.settings = settings;
@@ -71,9 +69,16 @@ export class SinkWorker {
     this.#stored = deps.store.queueOf(settings.name);
     this.#memory = new MemoryQueue(MEMORY_MAX, deps.clock);
     this.#overflows = new LogBudget(deps.clock);
-    this.#storeOutage = new Outage(deps.clock);
     this.#sleeper = new InterruptibleSleep(deps.clock);
     this.#memorySleeper = new InterruptibleSleep(deps.clock);
+    const { name, timeoutMs } = settings;
+    const work = {
+      ...{ name, kind: deps.sink.kind, ttlMs: Math.max(LEASE_MS, 3 * timeoutMs) },
+      // Of the store: failures of the sink are handled where they happen.
+      failed: 'sink queue not readable, retrying',
+      run: (lease: HeldLease) => this.#serveQueue(lease),
+    };
+    this.#loop = new LeaseLoop(work, { ...deps, logger: deps.logger.child({ sink: name }) });
   }
 
   /** Monotonic time at which notifications were last dropped; undefined if none were. */
@@ -82,12 +87,13 @@ export class SinkWorker {
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    this.#loop.start();
   }
 
   /** There is something new in the queue. */
   wake(): void {
     this.#sleeper.wake();
+    this.#loop.wake();
   }
 
   /** To be sent although the database does not have it. */
@@ -118,30 +124,27 @@ export class SinkWorker {
     this.#sleeper.stop();
     this.#memorySleeper.stop();
     this.sender.stop();
-    await Promise.all([this.#running, this.#draining]);
-    const { store, owner, sink } = this.#deps;
-    if (this.#owned) await store.release(this.settings.name, owner).catch(() => undefined);
-    this.#owned = false;
-    await sink.close();
+    await this.#loop.stop();
+    await this.#draining;
+    await this.#deps.sink.close();
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      let waitMs = POLL_MS;
-      try {
-        waitMs = await this.#pass();
-        this.#storeOutage.recovered();
-      } catch (error) {
-        // Of the store: failures of the sink are handled where they happen.
-        if (this.#storeOutage.failed(error))
-          this.#deps.logger.warn(
-            { sink: this.settings.name, error: messageOf(error) },
-            'sink queue not readable, retrying',
-          );
-        this.#owned = false;
+  /** Until the lease is lost, or `stop`. */
+  async #serveQueue(lease: HeldLease): Promise<void> {
+    const interrupt = (): void => this.#sleeper.interrupt();
+    lease.signal.addEventListener('abort', interrupt);
+    try {
+      await this.#restore();
+      while (!this.#stopping && (await lease.hold())) {
+        const waitMs = await this.#pass();
+        lease.works();
+        const { restMs } = this.sender;
+        if (!lease.signal.aborted) await this.#sleeper.sleep(restMs > 0 ? Math.min(restMs, POLL_MS) : waitMs);
       }
-      const { restMs } = this.sender;
-      await this.#sleeper.sleep(restMs > 0 ? Math.min(restMs, POLL_MS) : waitMs);
+      // Others may send what is queued from here on: not while the same is sent from memory.
+      if (this.#stopping) await this.#draining;
+    } finally {
+      lease.signal.removeEventListener('abort', interrupt);
     }
   }
 
@@ -156,7 +159,6 @@ export class SinkWorker {
 
   /** One pass over the stored queue; returns how long there will be nothing to do. */
   async #pass(): Promise<number> {
-    if (!(await this.#own())) return POLL_MS;
     // Notifications being sent from memory may be queued by now, and must not be sent twice.
     await this.#serving;
     await this.#recordSent();
@@ -167,15 +169,6 @@ export class SinkWorker {
     const report = this.sender.report();
     if (report !== undefined) await this.#deps.store.report(this.settings.name, report);
     return Math.min(waitMs, POLL_MS);
-  }
-
-  async #own(): Promise<boolean> {
-    const { store, sink, owner } = this.#deps;
-    const { name, timeoutMs } = this.settings;
-    const before = this.#owned;
-    this.#owned = await store.lease({ name, kind: sink.kind }, owner, Math.max(LEASE_MS, 3 * timeoutMs));
-    if (this.#owned && !before) await this.#restore();
-    return this.#owned;
   }
 
   async #restore(): Promise<void> {

@@ -37,7 +37,7 @@ const CALLERS: Readonly<Record<string, string>> = {
   writeAlerts: 'src/adapters/timescale/ingest/reading-store.ts TimescaleStore.#writeExtras',
   'AlertPublisher.publish': 'src/services/alert/alert-manager.ts AlertManager.publish',
   'NotificationDispatcher.queued': 'src/services/alert/publisher.ts AlertPublisher.markSent',
-  'SinkWorker.#pass': 'src/services/notify/sink-worker.ts SinkWorker.#run',
+  'SinkWorker.#pass': 'src/services/notify/sink-worker.ts SinkWorker.#serveQueue',
   'SinkSender.send': 'src/services/notify/sink-worker.ts SinkWorker.#sendGroup',
   runCheck: 'src/core/policy/timed-out.ts answersTo',
   findingsOfTimedOut: 'src/core/policy/assess.ts assess',

@@ -230,6 +230,21 @@ describe('a sink worker', () => {
     expect(sink.got).toHaveLength(1);
   });
 
+  test('a daemon that stood still while another took the sink sends nothing more of its queue', async () => {
+    const { worker, push, pass, clock, store, sink } = setUp();
+    worker.start();
+    await push({});
+    expect(sink.got).toHaveLength(1);
+    clock.sleepOver(60_000);
+    store.leasedBy = 'other';
+    await push({});
+    await pass(5000);
+    expect(sink.got).toHaveLength(1);
+    store.leasedBy = undefined;
+    await pass(5000);
+    expect(sink.got).toHaveLength(2);
+  });
+
   test('the database is away: notifications from memory are sent at once, recorded later, sent once', async () => {
     const { worker, pass, store, sink } = setUp();
     store.away = true;

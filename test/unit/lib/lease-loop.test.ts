@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { SinkError } from '../../../src/core/notify/sink-error.ts';
-import { type HeldLease, LEASE_MS, LeaseLoop, STANDBY_MS } from '../../../src/services/notify/lease-loop.ts';
+import { type HeldLease, LEASE_MS, LeaseLoop, STANDBY_MS } from '../../../src/lib/lease-loop.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
 
@@ -37,6 +36,10 @@ class Row {
   }
 }
 
+class Refused extends Error {
+  readonly retryAfterMs = 30_000;
+}
+
 let clock: FakeClock;
 let row: Row;
 let logger: QuietLogger;
@@ -66,7 +69,10 @@ function daemon(owner: string, { hasOwnEnd = true } = {}) {
     }).finally(() => state.running--);
   };
   const loop = new LeaseLoop(
-    { name: 'it', kind: 'test', failed: 'it does not work, retrying', run },
+    {
+      ...{ name: 'it', kind: 'test', failed: 'it does not work, retrying', run },
+      retryAfterMs: (error) => (error instanceof Refused ? error.retryAfterMs : undefined),
+    },
     { store: row, owner, clock, logger },
   );
   loops.push(loop);
@@ -145,7 +151,7 @@ test('work that fails is retried in five seconds, or when it may be; its outage 
     { message: 'it does not work, retrying', fields: { error: 'gone' } },
   ]);
   state.lease!.works();
-  state.end(new SinkError('away', 'too many requests', { retryAfterMs: 30_000 }));
+  state.end(new Refused('too many requests'));
   await settled();
   await after(29_999);
   expect(state.running).toBe(0);
@@ -183,6 +189,34 @@ test('a database that is away takes no lease: the work goes on', async () => {
   row.fault = new Error('no database');
   for (let seconds = 0; seconds < 60; seconds += 3) await after(3000);
   expect([state.runs, state.running, logger.entries]).toEqual([1, 1, []]);
+});
+
+test('after a time in which the process stood still, the lease is asked for before anything is done under it', async () => {
+  const { state } = daemon('one');
+  await settled();
+  const { lease } = state;
+  expect([await lease!.hold(), row.asked.length]).toEqual([true, 1]);
+  clock.sleepOver(60_000);
+  expect([await lease!.hold(), row.asked.length]).toEqual([true, 2]);
+  clock.sleepOver(60_000);
+  [row.owner, row.untilMs] = ['two', clock.monotonicMs() + 30_000];
+  expect([await lease!.hold(), lease!.signal.aborted]).toEqual([false, true]);
+});
+
+test('woken, a failure and another daemon are waited for no longer', async () => {
+  const { state, loop } = daemon('one');
+  await settled();
+  state.end(new Error('gone'));
+  await settled();
+  loop.wake();
+  await settled();
+  expect(state.running).toBe(1);
+  const two = daemon('two');
+  await settled();
+  row.untilMs = 0;
+  two.loop.wake();
+  await settled();
+  expect(two.state.running).toBe(1);
 });
 
 test('a stop aborts the work, waits for it, and gives the lease back; twice at once is one stop', async () => {
