@@ -1,10 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { FieldwatchError } from '../core/errors.ts';
-import { packageRoot } from '../lib/package-root.ts';
+import { ceilingMs } from '../lib/backoff.ts';
+import { workerEntry } from '../lib/worker-entry.ts';
 import type { Logger } from '../ports/metrics.ts';
 import type { ServerMessage } from './messages.ts';
 import { embeddedUrl, readPassword, writePassword } from './password.ts';
@@ -32,8 +30,7 @@ export interface EmbeddedTimescale {
   stop(): Promise<void>;
 }
 
-const RESTART_BASE_MS = 200;
-const RESTART_CAP_MS = 10_000;
+const RESTART = { baseMs: 200, capMs: 10_000 };
 /** A checkpoint of a full log takes a few seconds at most; then the log recovers it just as well. */
 const STOP_DEADLINE_MS = 10_000;
 const LAST_WORDS_BYTES = 4000;
@@ -71,7 +68,7 @@ class ServerSupervisor implements EmbeddedTimescale {
   /** Starts the process once; rejects with its own error if it fails before it is ready. */
   async start(): Promise<void> {
     const child = fork(
-      serverEntry(),
+      workerEntry(import.meta.url, 'embedded/timescale-server.js'),
       [this.options.dataDir, this.options.host ?? '127.0.0.1', String(this.port)],
       {
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -120,8 +117,7 @@ class ServerSupervisor implements EmbeddedTimescale {
   }
 
   private restartLater(): void {
-    const waitMs = Math.min(RESTART_CAP_MS, RESTART_BASE_MS * 2 ** Math.min(this.failures++, 10));
-    this.restartTimer = setTimeout(() => void this.restart(), waitMs);
+    this.restartTimer = setTimeout(() => void this.restart(), ceilingMs(this.failures++, RESTART));
   }
 
   private async restart(): Promise<void> {
@@ -162,12 +158,6 @@ class ServerSupervisor implements EmbeddedTimescale {
       createInterface({ input: child.stderr }).on('line', (line) => this.passOn(line));
     return () => tail;
   }
-}
-
-/** The compiled entry: beside this file, or in dist/ when this runs from source (tests) or from the bundle. */
-function serverEntry(): string {
-  const beside = fileURLToPath(new URL('./timescale-server.js', import.meta.url));
-  return existsSync(beside) ? beside : join(packageRoot(), 'dist/embedded/timescale-server.js');
 }
 
 async function readyPort(child: ChildProcess, lastWords: () => string): Promise<number> {

@@ -1,5 +1,6 @@
+import { toSignificant } from '../core/format-number.ts';
 import type { RouteConfig } from '../core/ingest/route-config.ts';
-import { groupedBy } from './grouped.ts';
+import { groupedBy } from '../core/grouped.ts';
 import type { Series } from './series.ts';
 
 type Devices = ReadonlyMap<string, ReadonlyMap<string, Series>>;
@@ -86,6 +87,6 @@ export function unitDoubts({ preset, fields = {} }: RouteConfig, devices: Device
 function rangeText(series: readonly Series[]): string {
   const min = series.reduce((least, one) => Math.min(least, one.min), Infinity);
   const max = series.reduce((most, one) => Math.max(most, one.max), -Infinity);
-  const text = (value: number): string => String(Number(value.toPrecision(6)));
+  const text = (value: number): string => String(toSignificant(value, 6));
   return min === max ? text(min) : `${text(min)}…${text(max)}`;
 }

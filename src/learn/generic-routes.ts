@@ -10,7 +10,7 @@ import {
   namedTopics,
   genericTopics,
 } from './generic-topics.ts';
-import { groupedBy } from './grouped.ts';
+import { groupedBy } from '../core/grouped.ts';
 import { knownValueRoutes } from './known-values.ts';
 import { hasSeveralMeasurements, lineFacts } from './lines.ts';
 import { recordShape } from './records.ts';

@@ -2,7 +2,7 @@ import { TIME_NAMES } from '../core/ingest/mapping/pair-keys.ts';
 import { isQuantity, singleValueKey } from '../core/ingest/mapping/quantity.ts';
 import type { Observed } from '../core/ingest/preset/samples.ts';
 import type { RouteConfig } from '../core/ingest/route-config.ts';
-import { groupedBy } from './grouped.ts';
+import { groupedBy } from '../core/grouped.ts';
 import { isUnit } from './stated-units.ts';
 import { METRIC_LEVEL, type TopicFacts } from './structure.ts';
 

@@ -9,7 +9,7 @@ import { type RouteDryRun, type DryRun, tryRoutes } from './dry-run.ts';
 import { localTimeOf, recogniseEcosystems } from './ecosystems.ts';
 import type { Gathering } from './gathering.ts';
 import { genericRoutes } from './generic-routes.ts';
-import { groupedBy } from './grouped.ts';
+import { groupedBy } from '../core/grouped.ts';
 import type { Learned, LearnedRoute, Reason } from './learned.ts';
 import { type LocalTime, zoneOf } from './local-time.ts';
 import { reasonToLeave } from './non-telemetry.ts';

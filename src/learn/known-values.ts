@@ -1,7 +1,7 @@
 import type { Observed } from '../core/ingest/preset/samples.ts';
 import type { RouteConfig } from '../core/ingest/route-config.ts';
 import type { GenericRoute } from './generic-topics.ts';
-import { groupedBy } from './grouped.ts';
+import { groupedBy } from '../core/grouped.ts';
 
 /** A program that publishes each value in an object of its own, at a depth that varies. */
 interface ValueTree {

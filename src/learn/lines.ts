@@ -1,5 +1,5 @@
 import type { Observed } from '../core/ingest/preset/samples.ts';
-import { groupedBy } from './grouped.ts';
+import { groupedBy } from '../core/grouped.ts';
 
 export interface LineFacts {
   /** The tag that names the device; undefined: no tag is in every line. */

@@ -10,7 +10,7 @@ import { UTC } from '../core/ingest/mapping/zone.ts';
 import { isLocalTime } from '../core/ingest/preset/recognition.ts';
 import type { Observed } from '../core/ingest/preset/samples.ts';
 import type { RouteConfig } from '../core/ingest/route-config.ts';
-import { groupedBy } from './grouped.ts';
+import { groupedBy } from '../core/grouped.ts';
 import { hasNumber } from './non-telemetry.ts';
 import { textFields } from './text-fields.ts';
 

@@ -4,7 +4,7 @@ import { type NamedUnit, namedUnit } from '../core/ingest/mapping/unit-text.ts';
 import type { Observed } from '../core/ingest/preset/samples.ts';
 import type { FieldConfig, RouteConfig } from '../core/ingest/route-config.ts';
 import { type Captures, parseTopicPattern, topicList } from '../core/ingest/topic.ts';
-import { groupedBy } from './grouped.ts';
+import { groupedBy } from '../core/grouped.ts';
 
 type FieldUnit = NonNullable<FieldConfig['unit']>;
 type Fields = Readonly<Record<string, FieldConfig>>;

@@ -1,3 +1,4 @@
+import { withoutNoise } from '../../core/format-number.ts';
 import type * as z from '../../core/schema/zod.ts';
 import { type StatedUnit, metricUnit } from '../../core/metric-unit.ts';
 import type { Db } from '../../queries/db.ts';
@@ -10,7 +11,6 @@ import { streamed } from './answer.ts';
 import { rangeOf } from './paging.ts';
 import { resource } from './resource.ts';
 import { sensorOf } from './sensor-lookup.ts';
-import { short } from './values.ts';
 
 const DEFAULT_POINTS = 500;
 const MOST_METRICS = 20;
@@ -104,9 +104,9 @@ function writtenColumns({ metric, time, mean, min, max }: SeriesColumns, stated:
     metric,
     unit: metricUnit(metric, most, stated) ?? null,
     time: time.map((ms) => Math.round(ms)),
-    mean: mean.map(short),
-    min: min.map(short),
-    max: max.map(short),
+    mean: mean.map(withoutNoise),
+    min: min.map(withoutNoise),
+    max: max.map(withoutNoise),
   };
 }
 

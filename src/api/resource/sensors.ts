@@ -1,3 +1,4 @@
+import { toSignificant } from '../../core/format-number.ts';
 import * as z from '../../core/schema/zod.ts';
 import { latestValues } from '../../queries/latest-values.ts';
 import { type IndexedSensor, countStates, filterSensors } from '../../queries/sensor-index.ts';
@@ -80,7 +81,7 @@ const sparkOf = ({ metric, unit }: LatestValue, { fromMs, stepMs, values }: Spar
   ...{ metric, unit },
   from: new Date(fromMs).toISOString(),
   stepS: stepMs / 1000,
-  values: values.map((value) => (value === null ? null : Number(value.toPrecision(5)))),
+  values: values.map((value) => (value === null ? null : toSignificant(value, 5))),
 });
 
 const MOST_NAMES = 1000;

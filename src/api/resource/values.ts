@@ -10,9 +10,6 @@ export const isoOfMs = (ms: number | undefined): string | null =>
 
 export const seconds = (ms: number | undefined): number | null => (ms === undefined ? null : ms / 1000);
 
-/** Nine significant digits: what was measured, without the noise of binary fractions. */
-export const short = (value: number): number => Number(value.toPrecision(9));
-
 /** NaN and infinities have no place in JSON. */
 export const finite = (value: number | null): number | null =>
   value === null || !Number.isFinite(value) ? null : value;

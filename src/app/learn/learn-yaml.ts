@@ -3,7 +3,7 @@ import { counted } from '../../core/counted.ts';
 import { formatDuration } from '../../core/duration.ts';
 import { plainText } from '../../core/printable.ts';
 import type { Learned, LearnedMetric, LearnedRoute, Reason } from '../../learn/learned.ts';
-import { formatNumber } from '../../core/format-number.ts';
+import { formatNumber, toSignificant } from '../../core/format-number.ts';
 import { rulesSection } from './learn-rules.ts';
 
 const MANY = 8;
@@ -78,7 +78,7 @@ function heading({ messages, topics, seconds, overlooked }: Learned): string[] {
 
 function routeLines(learned: LearnedRoute): string[] {
   const { route, ecosystem, messages, topics, perMinute, devices, metrics, hints } = learned;
-  const rate = perMinute === undefined ? '' : `, ${formatNumber(Number(perMinute.toPrecision(3)))} a minute`;
+  const rate = perMinute === undefined ? '' : `, ${formatNumber(toSignificant(perMinute, 3))} a minute`;
   const [first = '', ...rest] = entries(route as PlainObject, '    ');
   return [
     '',

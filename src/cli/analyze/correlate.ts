@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { Bucket } from '../../core/bucket.ts';
+import { groupedBy } from '../../core/grouped.ts';
 import {
   CORRELATIONS,
   type CorrelateRow,
@@ -15,7 +16,6 @@ import {
   METRICS_OPTION,
   chosenOf,
   fields,
-  grouped,
   show,
   withAnalyzeOptions,
 } from './options.ts';
@@ -62,7 +62,7 @@ export const correlateCommand: CliCommand = (cli) =>
     );
 
 const plot = (rows: readonly CorrelateRow[]): readonly string[] =>
-  [...grouped(rows, ({ metric }) => metric ?? '')].flatMap(([metric, own]) => {
+  [...groupedBy(rows, ({ metric }) => metric ?? '')].flatMap(([metric, own]) => {
     const names = [...new Set(own.flatMap(({ a, b }) => [a, b]))];
     const found = new Map(
       own.flatMap(({ a, b, r }) => [[`${a}\0${b}`, r] as const, [`${b}\0${a}`, r] as const]),

@@ -1,3 +1,4 @@
+import { groupedBy } from '../../core/grouped.ts';
 import { metricUnit } from '../../core/metric-unit.ts';
 import { type DescribeRow, describe } from '../../queries/analyze/describe.ts';
 import { repeated } from '../arguments.ts';
@@ -10,7 +11,6 @@ import {
   METRICS_OPTION,
   chosenOf,
   fields,
-  grouped,
   show,
   withAnalyzeOptions,
 } from './options.ts';
@@ -58,7 +58,7 @@ export const describeCommand: CliCommand = (cli) =>
 
 /** The boxes of a metric on one scale. */
 const plot = (rows: readonly DescribeRow[], width: number): readonly string[] =>
-  [...grouped(rows, ({ metric }) => metric)].flatMap(([metric, own]) => [
+  [...groupedBy(rows, ({ metric }) => metric)].flatMap(([metric, own]) => [
     `${metric} ${own[0] === undefined ? '' : (unitOf(own[0]) ?? '')}`.trimEnd(),
     ...boxLines(
       own.map((row) => ({ ...row, label: row.sensor ?? '' })),

@@ -63,17 +63,3 @@ export function show<Row extends object>(
 /** Columns by the names of the fields. */
 export const fields = <Row>(...names: (keyof Row & string)[]): Column<Row>[] =>
   names.map((name) => ({ title: name, value: (row) => row[name] }));
-
-/** Rows by a name, in their order. */
-export function grouped<Row>(
-  rows: readonly Row[],
-  by: (row: Row) => string,
-): ReadonlyMap<string, readonly Row[]> {
-  const found = new Map<string, Row[]>();
-  for (const row of rows) {
-    const own = found.get(by(row));
-    if (own === undefined) found.set(by(row), [row]);
-    else own.push(row);
-  }
-  return found;
-}

@@ -1,19 +1,12 @@
 import { Option } from 'commander';
+import { groupedBy } from '../../core/grouped.ts';
 import { PATTERNS, type PatternOf, type PatternRow, pattern } from '../../queries/analyze/pattern.ts';
 import { zoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { barLines, heatLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
 import type { Column } from '../output/table.ts';
-import {
-  type AnalyzeOptions,
-  METRIC_OPTION,
-  chosenOf,
-  fields,
-  grouped,
-  show,
-  withAnalyzeOptions,
-} from './options.ts';
+import { type AnalyzeOptions, METRIC_OPTION, chosenOf, fields, show, withAnalyzeOptions } from './options.ts';
 
 interface Options extends AnalyzeOptions {
   readonly metric: string;
@@ -72,7 +65,7 @@ export const patternCommand: CliCommand = (cli) =>
 const plotOf =
   (of: PatternOf) =>
   (rows: readonly PatternRow[], width: number): readonly string[] =>
-    [...grouped(rows, ({ sensor }) => sensor ?? '')].flatMap(([sensor, own]) => [
+    [...groupedBy(rows, ({ sensor }) => sensor ?? '')].flatMap(([sensor, own]) => [
       ...(sensor === '' ? [] : [sensor]),
       ...(of === 'week'
         ? week(own)

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { Bucket } from '../../core/bucket.ts';
+import { groupedBy } from '../../core/grouped.ts';
 import { FILLS, type Fill, METHODS, type Method, type ResampleRow, resample } from '../../queries/gapfill.ts';
 import { type RowLimit, bucketOption, limitOption, zoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
@@ -7,15 +8,7 @@ import { formatTime } from '../output/format.ts';
 import { curveLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
 import { limited } from '../output/rows.ts';
-import {
-  type AnalyzeOptions,
-  METRIC_OPTION,
-  fields,
-  grouped,
-  pastOf,
-  show,
-  withAnalyzeOptions,
-} from './options.ts';
+import { type AnalyzeOptions, METRIC_OPTION, fields, pastOf, show, withAnalyzeOptions } from './options.ts';
 
 interface Options extends AnalyzeOptions {
   readonly metric: string;
@@ -62,7 +55,7 @@ export const resampleCommand: CliCommand = (cli) =>
     );
 
 const plot = (rows: readonly ResampleRow[], width: number): readonly string[] =>
-  [...grouped(rows, ({ sensor }) => sensor)].flatMap(([sensor, own]) => [
+  [...groupedBy(rows, ({ sensor }) => sensor)].flatMap(([sensor, own]) => [
     sensor,
     ...curveLines(
       {

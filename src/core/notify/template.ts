@@ -1,4 +1,5 @@
 import { formatDuration } from '../duration.ts';
+import { withoutNoise } from '../format-number.ts';
 import { type OutgoingNotification, statusOf } from './delivery.ts';
 import { oneLine } from './one-line.ts';
 import { localTime } from './text/moment.ts';
@@ -64,9 +65,8 @@ export function factsOf(notification: OutgoingNotification, context: TextContext
   };
 }
 
-/** Nine significant digits: what the sensor sent, without the noise of binary fractions. */
 export const numberText = (value: number | null): string =>
-  value === null ? '' : String(Number(value.toPrecision(9)));
+  value === null ? '' : String(withoutNoise(value));
 
 /**
  * `{{sensor}}: {{value}} is over {{threshold}}`: names in double braces, blanks allowed, `\{{` for the braces

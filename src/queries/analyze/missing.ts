@@ -1,3 +1,4 @@
+import { groupedBy } from '../../core/grouped.ts';
 import { type Db, type Selection, type TimeRange, selected } from '../db.ts';
 import { CHOSEN, isCore, pick, samples } from '../readings.ts';
 
@@ -133,8 +134,8 @@ type Day = DayRow & Pick<MissingRow, 'location' | 'rhythmS'>;
 export async function missing(db: Db, query: MissingQuery): Promise<readonly MissingRow[]> {
   const { metric, from, to, factor, zone } = query;
   const values = [metric ?? null, from, to, ...selected(query)];
-  const gaps = groupBy((await db.query<GapRow>(gapsSql, [...values, factor])).rows);
-  const days = groupBy((await db.query<Day>(daysSql, [...values, zone])).rows);
+  const gaps = groupedBy((await db.query<GapRow>(gapsSql, [...values, factor])).rows, sensorOf);
+  const days = groupedBy((await db.query<Day>(daysSql, [...values, zone])).rows, sensorOf);
   return [...days].map(([sensor, all]) => {
     const [first] = all;
     const readings = sum(all.map((day) => day.readings));
@@ -156,12 +157,4 @@ export async function missing(db: Db, query: MissingQuery): Promise<readonly Mis
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-function groupBy<Row extends { readonly sensor: string }>(rows: readonly Row[]): ReadonlyMap<string, Row[]> {
-  const found = new Map<string, Row[]>();
-  for (const row of rows) {
-    const own = found.get(row.sensor);
-    if (own === undefined) found.set(row.sensor, [row]);
-    else own.push(row);
-  }
-  return found;
-}
+const sensorOf = ({ sensor }: { readonly sensor: string }): string => sensor;

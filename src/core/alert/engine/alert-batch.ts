@@ -1,3 +1,4 @@
+import { toSignificant } from '../../format-number.ts';
 import type { Micros } from '../../reading.ts';
 import {
   type AlertAck,
@@ -240,7 +241,7 @@ function wordingFacts(
   const past = PAST[transition];
   return {
     ...(hysteresis > 0 && side !== 'both' && threshold !== undefined
-      ? { clear: Number((threshold + inward).toPrecision(12)) }
+      ? { clear: toSignificant(threshold + inward, 12) }
       : {}),
     ...(window > 0 && kind !== 'anomaly' ? { windowS: window / 1e6 } : {}),
     ...(minus === undefined ? {} : { minus }),

@@ -1,3 +1,4 @@
+import { toSignificant } from '../../format-number.ts';
 import * as z from '../../schema/zod.ts';
 import { text } from '../../schema/fields.ts';
 import { type ConditionShape, defineKind, oneLevel } from './rule-kind.ts';
@@ -46,7 +47,7 @@ export const differenceKind = defineKind({
     if (partner === undefined) return undefined;
     const difference = value - partner.value;
     return Number.isFinite(difference)
-      ? evaluateThreshold(condition, Number(difference.toPrecision(10)))
+      ? evaluateThreshold(condition, toSignificant(difference, 10))
       : undefined;
   },
   /** With the next reading. */

@@ -1,3 +1,4 @@
+import { toSignificant } from '../../format-number.ts';
 import type { Micros } from '../../reading.ts';
 import type { LastEvent } from '../state/state.ts';
 import { type ConditionShape, defineKind, oneLevel, positiveLimit } from './rule-kind.ts';
@@ -49,5 +50,5 @@ export function ratePerMinute(
 ): number | undefined {
   if (last === undefined || gap || timeUs - last.timeUs < SHORTEST_US) return undefined;
   const rate = (value - last.value) / ((timeUs - last.timeUs) / MINUTE_US);
-  return Number.isFinite(rate) ? Number(rate.toPrecision(DIGITS)) : undefined;
+  return Number.isFinite(rate) ? toSignificant(rate, DIGITS) : undefined;
 }

@@ -1,9 +1,7 @@
+import { withoutNoise } from '../../format-number.ts';
 import type { Effect } from '../state/state.ts';
 
-/** Nine significant digits: what the sensor sent, without the noise of binary fractions. */
-export function show(value: number): string {
-  return String(Number(value.toPrecision(9)));
-}
+export const show = (value: number): string => String(withoutNoise(value));
 
 /** Why an episode is over. */
 export function ending({ reason }: Effect): string {

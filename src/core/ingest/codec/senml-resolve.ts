@@ -1,3 +1,4 @@
+import { toSignificant } from '../../format-number.ts';
 import type { Micros } from '../../reading.ts';
 import type { MessageContext } from '../mapping/context.ts';
 import { type Doc, emptyDoc, isObject, own } from '../mapping/document.ts';
@@ -190,7 +191,7 @@ function microsOf(seconds: number): Micros {
 
 /** Sums of decimals carry the noise of doubles (120.1 + 0.2): fifteen digits are what was sent. */
 function round(value: number): number {
-  return Number(value.toPrecision(15));
+  return toSignificant(value, 15);
 }
 
 const UNIT_NAMES: ReadonlyMap<string, string> = new Map([

@@ -1,3 +1,4 @@
+import { toSignificant, withoutNoise } from '../../format-number.ts';
 /** What counts as a number in text (D4): no hex, no blanks inside, no `Infinity`, and never the empty string. */
 const NUMERIC = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
@@ -36,8 +37,8 @@ export function extraNumber(value: unknown): number | undefined {
 export function shortestFloat32(value: number): number {
   if (!Number.isFinite(value) || (Number.isInteger(value) && Math.abs(value) < 1e6)) return value;
   for (let digits = 6; digits < 9; digits++) {
-    const short = Number(value.toPrecision(digits));
+    const short = toSignificant(value, digits);
     if (Math.fround(short) === value) return short;
   }
-  return Number(value.toPrecision(9));
+  return withoutNoise(value);
 }

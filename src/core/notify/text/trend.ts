@@ -1,3 +1,4 @@
+import { toSignificant } from '../../format-number.ts';
 import type { Millis } from '../../reading.ts';
 import type { Trend } from './language.ts';
 
@@ -86,9 +87,7 @@ function jumpOf(values: readonly TimedValue[]): Trend | undefined {
 
 /** The value of the last digit of the most exact one: 0.1 of 5 and 5.1. */
 function lastDigitOf(numbers: readonly number[]): number {
-  const decimals = numbers.map(
-    (value) => /\.(\d+)/.exec(String(Number(value.toPrecision(SIGNIFICANT))))?.[1],
-  );
+  const decimals = numbers.map((value) => /\.(\d+)/.exec(String(toSignificant(value, SIGNIFICANT)))?.[1]);
   return 10 ** -Math.max(...decimals.map((digits) => digits?.length ?? 0));
 }
 

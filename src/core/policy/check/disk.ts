@@ -1,3 +1,4 @@
+import { toSignificant } from '../../format-number.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
@@ -93,5 +94,5 @@ const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 function size(bytes: number): string {
   const power = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 0), UNITS.length - 1);
-  return `${Number((bytes / 1024 ** power).toPrecision(3))} ${UNITS[power]}`;
+  return `${toSignificant(bytes / 1024 ** power, 3)} ${UNITS[power]}`;
 }
