@@ -19,7 +19,7 @@ import { Refusal } from './access/refusal.ts';
 import type { ApiDeps, LinkDeps } from './deps.ts';
 
 /** A user opens a link and presses a button; a scanner of links opens each once. */
-const USES = { perSecond: 0.5, burst: 30 };
+const USES = { burst: 30, everyMs: 2000 };
 const BODY_BYTES = 4096;
 const MOST_NAME = 60;
 

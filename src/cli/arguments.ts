@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { type Bucket, isZone, parseBucket, unknownZone } from '../core/bucket.ts';
+import { type Bucket, parseBucket } from '../core/bucket.ts';
+import { isNamedZone, unknownZone } from '../core/zone.ts';
 import { parseDuration } from '../core/duration.ts';
 import { type Moment, parseMoment } from '../core/moment.ts';
 import type { Millis } from '../core/reading.ts';
@@ -83,10 +84,10 @@ export const bucketOption = (fallback: string): Option =>
     .default(bucketArgument(fallback), fallback);
 
 /** `--tz`: the zone whose days, weeks and months buckets are. */
-export const zoneOption = (): Option =>
+export const bucketZoneOption = (): Option =>
   new Option('--tz <zone>', 'time zone of days, weeks and months, such as Europe/Berlin')
     .argParser((value: string) => {
-      if (isZone(value)) return value;
+      if (isNamedZone(value)) return value;
       throw new InvalidArgumentError(`${unknownZone(value)}.`);
     })
     .default('UTC');

@@ -1,5 +1,4 @@
 import { parseDuration } from './duration.ts';
-import { hint } from './did-you-mean.ts';
 import type { Millis } from './reading.ts';
 
 /** The width of a bucket: days and months are those of a calendar, and differ in length; anything else is a duration. */
@@ -40,27 +39,3 @@ export const shortestMs = ({ unit, count }: Bucket): Millis =>
 
 /** Whether its borders are those of UTC hours in a zone whose offset is whole hours. */
 export const isOfHours = ({ unit, count }: Bucket): boolean => unit !== 'ms' || count % HOUR_MS === 0;
-
-/** Whether `name` is an IANA time zone (`Europe/Berlin`, `UTC`); an offset is not. */
-export function isZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    new Intl.DateTimeFormat('en-US', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** What is wrong with the name of a zone, and which one was probably meant. */
-export const unknownZone = (name: string): string =>
-  `${JSON.stringify(name)} is no time zone; expected a name such as Europe/Berlin${hint(name, Intl.supportedValuesOf('timeZone'))}`;
-
-/** Whether the offset of a zone from UTC is whole hours at this time. */
-export function hasWholeHours(zone: string, atMs: Millis): boolean {
-  const format = new Intl.DateTimeFormat('en-US', { timeZone: zone, minute: 'numeric' });
-  return (
-    Number(format.formatToParts(atMs).find(({ type }) => type === 'minute')?.value) ===
-    new Date(atMs).getUTCMinutes()
-  );
-}

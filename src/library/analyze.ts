@@ -1,4 +1,5 @@
-import { type Bucket, isZone, parseBucket, unknownZone } from '../core/bucket.ts';
+import { type Bucket, parseBucket } from '../core/bucket.ts';
+import { isNamedZone, unknownZone } from '../core/zone.ts';
 import { parseDuration } from '../core/duration.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { metricUnit } from '../core/metric-unit.ts';
@@ -113,7 +114,7 @@ function bucketsOf({ bucket = '1h', timeZone }: AnalyzeBuckets): {
 }
 
 function zoneOf(name = 'UTC'): string {
-  if (isZone(name)) return name;
+  if (isNamedZone(name)) return name;
   throw invalid(unknownZone(name));
 }
 

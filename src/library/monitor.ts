@@ -2,8 +2,9 @@ import { inspect } from 'node:util';
 import { silentLogger } from '../adapters/log/logger.ts';
 import { TimescaleAppMetricsStore } from '../adapters/timescale/policy/app-metrics-store.ts';
 import { readerOf } from '../adapters/timescale/connection/pool.ts';
-import { openProgram, type Program } from '../app/program.ts';
-import { isZone, parseBucket, unknownZone } from '../core/bucket.ts';
+import { type Program, openProgram } from '../app/program.ts';
+import { parseBucket } from '../core/bucket.ts';
+import { isNamedZone, unknownZone } from '../core/zone.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { readDevice } from '../core/ingest/mapping/device.ts';
 import { metricUnit } from '../core/metric-unit.ts';
@@ -222,7 +223,7 @@ class DatabaseMonitor implements Monitor {
     checkArgument('use', 'query', query, 'use');
     const { sensor, metric, from, to, bucket: width = '1d', zone = 'UTC' } = query;
     const bucket = parseBucket(width);
-    if (bucket === undefined || !isZone(zone))
+    if (bucket === undefined || !isNamedZone(zone))
       throw new FieldwatchError(
         bucket === undefined
           ? `bucket: ${width} is no width; expected one such as 15m, 1h, 1d or 1mo`

@@ -1,4 +1,5 @@
-import { type Bucket, bucketInterval, hasWholeHours, isOfHours } from '../core/bucket.ts';
+import { type Bucket, bucketInterval, isOfHours } from '../core/bucket.ts';
+import { hasWholeHours } from '../core/zone.ts';
 import { bucketOf, startOfBucket } from './bucket.ts';
 import { type Db, type MetricQuery, checkBuckets, selected } from './db.ts';
 import { samples, sensorsWhere } from './readings.ts';

@@ -12,8 +12,7 @@ import { LANGUAGE_NAMES, type LanguageName, LANGUAGES } from '../core/notify/tex
 import { isOfSystem, type TextContext } from '../core/notify/text/sentence.ts';
 import { backoff, duration } from '../core/schema/common.ts';
 import { groupingFields } from '../core/notify/grouping-fields.ts';
-import { section, text, whole } from '../core/schema/fields.ts';
-import { timezone } from '../core/schema/timezone.ts';
+import { section, text, timezone, whole } from '../core/schema/fields.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import type { Clock } from '../ports/time.ts';
 

@@ -1,6 +1,7 @@
 import cron from 'node-cron';
 import { FieldwatchError } from '../../core/errors.ts';
 import { type CronBeatOutcome, cronBeat, firstCronBeat } from '../../core/policy/jobs/cron-beat.ts';
+import { hasWholeHours } from '../../core/zone.ts';
 import type { Cron, CronTask, CronTick } from '../../ports/maintenance.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 
@@ -26,7 +27,7 @@ function slotsOf(expression: string, timezone: string): () => number {
     });
   }
   // Never started: it only answers when the next slot is.
-  const zone = isEveryHour(expression) && hasWholeHours(timezone) ? 'UTC' : timezone;
+  const zone = isEveryHour(expression) && isOfWholeHours(timezone) ? 'UTC' : timezone;
   const task = cron.createTask(expression, () => undefined, { timezone: zone, logger: SILENT });
   return () => {
     const [slot] = task.getNextRuns(1);
@@ -47,10 +48,8 @@ const isEveryHour = (expression: string): boolean =>
     .every((field) => field === '*');
 
 /** True where full hours are those of UTC, in winter and in summer. */
-function hasWholeHours(timezone: string): boolean {
-  const minute = new Intl.DateTimeFormat('en', { timeZone: timezone, minute: 'numeric' });
-  return [0, 6].every((month) => minute.format(Date.UTC(2026, month, 1)) === '0');
-}
+const isOfWholeHours = (timezone: string): boolean =>
+  [0, 6].every((month) => hasWholeHours(timezone, Date.UTC(2026, month, 1)));
 
 /** Exported for tests, which give slots of their own. */
 export function schedule(clock: Clock, nextMs: () => number, run: (tick: CronTick) => void): CronTask {

@@ -41,11 +41,11 @@ export interface Visit {
 }
 
 /** A page with its parts, and what it asks for when it opens, many times over. */
-const REQUESTS = { perSecond: 50, burst: 500 };
+const REQUESTS = { burst: 500, everyMs: 20 };
 /** Unknown tokens of one address. */
-const FAILURES = { perSecond: 1 / 6, burst: 10 };
+const FAILURES = { burst: 10, everyMs: 6000 };
 /** The same of all addresses: what is logged. */
-const LOGGED_FAILURES = { perSecond: 1 / 60, burst: 20 };
+const LOGGED_FAILURES = { burst: 20, everyMs: 60_000 };
 
 /** Who may do what: host, origin, token or session, role, and how often. */
 export class Access {

@@ -1,49 +1,34 @@
+import { TokenBucket, type TokenRate } from '../../core/token-bucket.ts';
+import type { Millis } from '../../core/reading.ts';
 import type { Clock } from '../../ports/time.ts';
-
-export interface Rate {
-  readonly perSecond: number;
-  /** How many at once. */
-  readonly burst: number;
-}
-
-interface Bucket {
-  left: number;
-  atMs: number;
-}
 
 const MAX_KEYS = 10_000;
 
 /** A token bucket per key. Of more keys than it remembers, the least recently used one begins anew. */
 export class RateLimit {
-  readonly #rate: Rate;
+  readonly #rate: TokenRate;
   readonly #clock: Clock;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, TokenBucket>();
 
-  constructor(rate: Rate, clock: Clock) {
+  constructor(rate: TokenRate, clock: Clock) {
     this.#rate = rate;
     this.#clock = clock;
   }
 
   /** Takes one, where there is one. */
   take(key: string): boolean {
-    const bucket = this.#bucket(key);
-    if (bucket.left < 1) return false;
-    bucket.left -= 1;
-    return true;
+    const nowMs = this.#clock.monotonicMs();
+    return this.#bucket(key, nowMs).take(nowMs) === 0;
   }
 
   /** Seconds until there is one; 0: now. */
   waitS(key: string): number {
-    const { left } = this.#bucket(key);
-    return left >= 1 ? 0 : Math.ceil((1 - left) / this.#rate.perSecond);
+    const nowMs = this.#clock.monotonicMs();
+    return Math.ceil(this.#bucket(key, nowMs).waitMs(nowMs) / 1000);
   }
 
-  #bucket(key: string): Bucket {
-    const { perSecond, burst } = this.#rate;
-    const nowMs = this.#clock.monotonicMs();
-    const bucket = this.#buckets.get(key) ?? { left: burst, atMs: nowMs };
-    bucket.left = Math.min(burst, bucket.left + ((nowMs - bucket.atMs) / 1000) * perSecond);
-    bucket.atMs = nowMs;
+  #bucket(key: string, nowMs: Millis): TokenBucket {
+    const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#rate, nowMs);
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
     if (this.#buckets.size > MAX_KEYS) this.#buckets.delete(this.#buckets.keys().next().value as string);

@@ -1,4 +1,5 @@
-import { type Bucket, isZone, parseBucket, unknownZone } from '../../core/bucket.ts';
+import { type Bucket, parseBucket } from '../../core/bucket.ts';
+import { isNamedZone, unknownZone } from '../../core/zone.ts';
 import { parseDuration } from '../../core/duration.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import { metricUnit } from '../../core/metric-unit.ts';
@@ -80,7 +81,7 @@ const tooLarge = (what: string) =>
 const fault = (name: string, detail: string) => new RequestFault([{ pointer: `/query/${name}`, detail }]);
 
 function zoneOf(name: string): string {
-  if (isZone(name)) return name;
+  if (isNamedZone(name)) return name;
   throw fault('tz', unknownZone(name));
 }
 

@@ -20,7 +20,7 @@ import { type ReadOptions, rangeOf, withReadOptions } from '../read-command.ts';
 import { jsonLine, limited, printRows } from '../output/rows.ts';
 import { type Column, inZone } from '../output/table.ts';
 import { watchList } from '../output/watch-list.ts';
-import { type Zone, zoneOf, zoneOption } from '../zone.ts';
+import { type Zone, zoneOf, displayZoneOption } from '../zone.ts';
 
 interface Options extends ReadOptions {
   readonly open?: boolean;
@@ -128,7 +128,7 @@ export const alertsListCommand = (cli: Cli): Command =>
     .option('--type <type>', 'only of sensors of this type')
     .option('--alert-type <type>', 'only of this alert type, such as temperature_high')
     .option('--unacknowledged', 'only those that are not acknowledged')
-    .addOption(zoneOption())
+    .addOption(displayZoneOption())
     .option('--watch', 'show the list as it changes, until Ctrl-C; in a pipe a JSON line for each change')
     .action(cli.action((options: Options): Promise<ExitCode> => list(cli, options)));
 

@@ -26,7 +26,7 @@ import { configInForce } from '../demo/story.ts';
 import { statedUnits } from './episode-text.ts';
 import { routesOfDeliveries } from './routes-of-deliveries.ts';
 import { createPaint, terminalWidth, wantsColor } from '../output/terminal.ts';
-import { type Zone, zoneOf, zoneOption } from '../zone.ts';
+import { type Zone, zoneOf, displayZoneOption } from '../zone.ts';
 
 interface Options {
   readonly config?: string;
@@ -43,7 +43,7 @@ export const alertsShowCommand = (cli: Cli): Command =>
   )
     .argument('<alert>', 'the alert_id or its first digits, or the key of the sensor')
     .argument('[alert_type]', 'the type of the alert, after the key of a sensor: the newest one')
-    .addOption(zoneOption())
+    .addOption(displayZoneOption())
     .option(...configOption)
     .option(...jsonOption)
     .action(

@@ -22,7 +22,7 @@ import { onDatabase, withOutputOptions } from '../read-command.ts';
 import { formatTime } from '../output/format.ts';
 import { jsonLine, limited, printRows } from '../output/rows.ts';
 import { type Column, inZone } from '../output/table.ts';
-import { type Zone, zoneOf, zoneOption } from '../zone.ts';
+import { type Zone, zoneOf, displayZoneOption } from '../zone.ts';
 
 const shown = (matchers: Matchers): string =>
   Object.entries(matchers)
@@ -145,7 +145,7 @@ const listCommand = (cli: Cli): Command =>
   )
     .option('--all', 'also those that are over; they are kept for 90 days')
     .addOption(limitOption(1000))
-    .addOption(zoneOption())
+    .addOption(displayZoneOption())
     .action(
       onDatabase<ListOptions>(cli, async (db, options, config) => {
         printRows(

@@ -16,7 +16,7 @@ import { withDatabase } from '../database.ts';
 import { followFile } from './follow-file.ts';
 import { jsonLine } from '../output/rows.ts';
 import { createPaint, wantsColor } from '../output/terminal.ts';
-import { type Zone, zoneOf, zoneOption } from '../zone.ts';
+import { type Zone, zoneOf, displayZoneOption } from '../zone.ts';
 
 interface TailOptions extends Selection {
   readonly config?: string;
@@ -55,7 +55,7 @@ export const alertsTailCommand = (cli: Cli): Command =>
       'timestamp or duration, e.g. 2026-01-01 or 30d, of the first line (default: 24h)',
       momentArgument,
     )
-    .addOption(zoneOption())
+    .addOption(displayZoneOption())
     .option(...configOption)
     .option(...jsonOption)
     .action(

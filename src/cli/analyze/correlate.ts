@@ -7,7 +7,7 @@ import {
   type Correlation,
   correlate,
 } from '../../queries/analyze/correlate.ts';
-import { bucketOption, repeated, zoneOption } from '../arguments.ts';
+import { bucketOption, repeated, bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { heatLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
@@ -50,7 +50,7 @@ export const correlateCommand: CliCommand = (cli) =>
       new Option('--method <name>', 'of values, or of their ranks').choices(CORRELATIONS).default('pearson'),
     )
     .addOption(bucketOption('1h'))
-    .addOption(zoneOption())
+    .addOption(bucketZoneOption())
     .action(
       onDatabase<Options>(cli, async (db, options) => {
         const { metric: metrics, of, method, bucket, tz: zone } = options;

@@ -1,5 +1,5 @@
 import { type DayRow, type GapRow, type MissingRow, missing } from '../../queries/analyze/missing.ts';
-import { numeric, zoneOption } from '../arguments.ts';
+import { numeric, bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { formatSeconds } from '../output/format.ts';
 import { heatLines } from '../output/plot.ts';
@@ -60,7 +60,7 @@ export const missingCommand: CliCommand = (cli) =>
     .option('--factor <n>', 'a gap is longer than so many usual steps', numeric(1, 1e6, false), 3)
     .option('--gaps', 'each gap')
     .option('--days', 'the share of each day')
-    .addOption(zoneOption())
+    .addOption(bucketZoneOption())
     .action(
       onDatabase<Options>(cli, async (db, options) => {
         const { metric, factor, tz: zone } = options;

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { groupedBy } from '../../core/grouped.ts';
 import { PATTERNS, type PatternOf, type PatternRow, pattern } from '../../queries/analyze/pattern.ts';
-import { zoneOption } from '../arguments.ts';
+import { bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { barLines, heatLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
@@ -49,7 +49,7 @@ export const patternCommand: CliCommand = (cli) =>
         .choices(PATTERNS)
         .default('hour'),
     )
-    .addOption(zoneOption())
+    .addOption(bucketZoneOption())
     .option('--by-sensor', 'of each sensor by itself')
     .action(
       onDatabase<Options>(cli, async (db, options) => {

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import type { Bucket } from '../../core/bucket.ts';
 import { groupedBy } from '../../core/grouped.ts';
 import { FILLS, type Fill, METHODS, type Method, type ResampleRow, resample } from '../../queries/gapfill.ts';
-import { type RowLimit, bucketOption, limitOption, zoneOption } from '../arguments.ts';
+import { type RowLimit, bucketOption, limitOption, bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { formatTime } from '../output/format.ts';
 import { curveLines } from '../output/plot.ts';
@@ -33,7 +33,7 @@ export const resampleCommand: CliCommand = (cli) =>
   )
     .option(...METRIC_OPTION)
     .addOption(bucketOption('1h'))
-    .addOption(zoneOption())
+    .addOption(bucketZoneOption())
     .addOption(new Option('--method <name>', 'how values become one').choices(METHODS).default('mean'))
     .addOption(
       new Option(

@@ -22,7 +22,7 @@ import { notifyRoutesCommand } from './routes.ts';
 import { sinkCalled } from './sink.ts';
 import { printRows } from '../output/rows.ts';
 import { type Column, inZone } from '../output/table.ts';
-import { type Zone, zoneOf, zoneOption } from '../zone.ts';
+import { type Zone, zoneOf, displayZoneOption } from '../zone.ts';
 
 interface CommonOptions {
   readonly config?: string;
@@ -62,7 +62,7 @@ export const notifyCommand: CliCommand = (cli) =>
         'each sink: notifications waiting and sent, the last error',
         'fieldwatch notify list',
       )
-        .addOption(zoneOption())
+        .addOption(displayZoneOption())
         .option(...configOption)
         .option(...jsonOption)
         .action(cli.action((options: ListOptions) => list(cli, options))),

@@ -17,7 +17,7 @@ import {
   hourlyStatistics,
   movingAverage,
 } from '../../queries/statistics.ts';
-import { bucketOption, durationArgument, durationOption, numeric, zoneOption } from '../arguments.ts';
+import { bucketOption, durationArgument, durationOption, numeric, bucketZoneOption } from '../arguments.ts';
 import { type Cli, type CliCommand, subcommand } from '../command.ts';
 import { type ReadOptions, onDatabase, rangeOf, withReadOptions } from '../read-command.ts';
 import {
@@ -154,7 +154,7 @@ const VIEWS: readonly View[] = [
       'fieldwatch readings statistics --metric co2 --bucket 15m --since 6h\n' +
       'fieldwatch readings statistics --bucket 1mo --tz Europe/Berlin --since 365d',
     since: '24h',
-    extend: (command) => oneMetric(command).addOption(bucketOption('1h')).addOption(zoneOption()),
+    extend: (command) => oneMetric(command).addOption(bucketOption('1h')).addOption(bucketZoneOption()),
     show: metricView(
       (db, query, { bucket, tz: zone }) => bucketStatistics(db, { ...query, bucket, zone }),
       STATISTICS_COLUMNS,
@@ -171,7 +171,7 @@ const VIEWS: readonly View[] = [
       command
         .option('--metric <name>', 'a counter: see metrics.counters', 'energy')
         .addOption(bucketOption('1d'))
-        .addOption(zoneOption()),
+        .addOption(bucketZoneOption()),
     show: metricView(
       (db, query, { bucket, tz: zone }) => counterUse(db, { ...query, bucket, zone }),
       USE_COLUMNS,
@@ -190,7 +190,7 @@ const VIEWS: readonly View[] = [
     summary: 'average, minimum, maximum and count per day',
     example: 'fieldwatch readings daily --sensor coldroom-07 --since 30d --tz Europe/Berlin',
     since: '30d',
-    extend: (command) => oneMetric(command).addOption(zoneOption()),
+    extend: (command) => oneMetric(command).addOption(bucketZoneOption()),
     show: metricView(
       (db, query, { tz: zone }) =>
         zone === 'UTC'
@@ -205,7 +205,7 @@ const VIEWS: readonly View[] = [
     summary: 'evenly spaced buckets, gaps filled by the last value and by a straight line',
     example: 'fieldwatch readings gapfill --sensor coldroom-07 --since 1h --bucket 1m',
     since: '1h',
-    extend: (command) => oneMetric(command).addOption(bucketOption('1m')).addOption(zoneOption()),
+    extend: (command) => oneMetric(command).addOption(bucketOption('1m')).addOption(bucketZoneOption()),
     // Up to now and no further: buckets of the future would look like gaps.
     show: metricView((db, query, { bucket, tz: zone, until }) => {
       const to = until === undefined ? new Date() : query.to;

@@ -7,7 +7,7 @@ import { SEVERITIES } from '../../core/alert/model.ts';
 import type { NamedTime } from '../../core/notify/mute-times.ts';
 import { groupingFields, groupingOf } from '../../core/notify/grouping-fields.ts';
 import { NotificationRoutes, type RoutedSink, type RoutesConfig } from '../../core/notify/recipients.ts';
-import { timezone } from '../../core/schema/timezone.ts';
+import { timezone } from '../../core/schema/fields.ts';
 import * as z from '../../core/schema/zod.ts';
 import { SINKS } from '../../sinks/index.ts';
 

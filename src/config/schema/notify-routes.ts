@@ -2,9 +2,9 @@ import { SEVERITIES } from '../../core/alert/model.ts';
 import type { NamedTime } from '../../core/notify/mute-times.ts';
 import { groupingFields } from '../../core/notify/grouping-fields.ts';
 import { duration } from '../../core/schema/common.ts';
-import { flag, section, text } from '../../core/schema/fields.ts';
+import { flag, section, text, timezone } from '../../core/schema/fields.ts';
 import * as z from '../../core/schema/zod.ts';
-import { matchers, weekdays, window, zone } from './suppression.ts';
+import { matchers, weekdays, window } from './suppression.ts';
 
 const names = (description: string) =>
   z
@@ -84,7 +84,7 @@ export const timesSchema = z
     section(
       {
         window: window.default('00:00-24:00'),
-        tz: zone.optional().describe('IANA zone; absent: notify.timezone, where that is set, else UTC'),
+        tz: timezone('IANA zone; absent: notify.timezone, where that is set, else UTC').optional(),
         days: weekdays,
       },
       'a time of the day on some days of the week',

@@ -1,6 +1,6 @@
+import { timezone } from '../../core/schema/fields.ts';
 import * as z from '../../core/schema/zod.ts';
 import { LANGUAGE_NAMES } from '../../core/notify/text/languages.ts';
-import { timezone } from '../../core/schema/timezone.ts';
 import { SINKS } from '../../sinks/index.ts';
 import { notifyFaults } from '../notify-routes.ts';
 import { routesSchema, timesIn, timesSchema } from './notify-routes.ts';

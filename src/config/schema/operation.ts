@@ -1,8 +1,7 @@
 import type { validate } from 'node-cron';
 import * as z from '../../core/schema/zod.ts';
 import { duration } from '../../core/schema/common.ts';
-import { timezone } from '../../core/schema/timezone.ts';
-import { flag, section, text } from '../../core/schema/fields.ts';
+import { flag, section, text, timezone } from '../../core/schema/fields.ts';
 import { loadLibrary } from '../../lib/load-library.ts';
 
 const cron = (fallback: string, description: string) =>

@@ -1,8 +1,8 @@
 import { WEEKDAYS } from '../../core/alert/rules/config.ts';
 import * as z from '../../core/schema/zod.ts';
-import { WallClock, parseWindow } from '../../core/alert/suppress/maintenance.ts';
+import { parseWindow } from '../../core/alert/suppress/maintenance.ts';
 import { LABELS, labelFault } from '../../core/alert/suppress/matcher.ts';
-import { section, text } from '../../core/schema/fields.ts';
+import { section, text, timezone } from '../../core/schema/fields.ts';
 
 const label = text('label').superRefine((name, context) => {
   const fault = labelFault(name);
@@ -39,23 +39,11 @@ export const window = text(
   'from and until on the wall clock, such as 22:00-06:00; 24:00 is the end of the day',
 ).refine((given) => parseWindow(given) !== undefined, { error: 'is no window; write it like 22:00-06:00' });
 
-export const zone = text('time zone by its IANA name, such as Europe/Berlin').refine(isZone, {
-  error: 'is no time zone; expected an IANA name such as Europe/Berlin or UTC',
-});
-
-function isZone(name: string): boolean {
-  try {
-    return new WallClock(name) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
 export const maintenance = section(
   {
     match: matchers('the alerts it is about; {} is all of them'),
     window,
-    tz: zone.default('UTC'),
+    tz: timezone('time zone by its IANA name, such as Europe/Berlin').default('UTC'),
     days: weekdays,
   },
   'a window without notifications that recurs by the wall clock',

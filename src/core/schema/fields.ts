@@ -1,3 +1,4 @@
+import { isZone } from '../zone.ts';
 import * as z from './zod.ts';
 
 /**
@@ -28,6 +29,11 @@ export const whole = (bounds: { min: number; max: number; fallback: number }, de
   described(WHOLE.check(z.gte(bounds.min), z.lte(bounds.max)).default(bounds.fallback), description);
 
 export const text = (description: string) => TEXT.describe(description);
+
+export const timezone = (description: string) =>
+  text(description).refine(isZone, {
+    error: 'is no time zone; expected an IANA name such as Europe/Berlin',
+  });
 
 export const secret = (description: string) => TEXT.meta({ description, writeOnly: true });
 

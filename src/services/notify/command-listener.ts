@@ -6,7 +6,7 @@ import {
   isRefusal,
   parseAlertCommand,
 } from '../../core/notify/alert-command.ts';
-import { TokenBucket } from '../../core/notify/rate-limiter.ts';
+import { TokenBucket, perMinute } from '../../core/token-bucket.ts';
 import { type AnswerResult, answerText } from '../../core/notify/text/answer.ts';
 import { retryAfterMsOf } from '../../core/notify/sink-error.ts';
 import type { TextContext } from '../../core/notify/text/sentence.ts';
@@ -66,7 +66,7 @@ export class CommandListener {
     this.#settings = settings;
     this.#deps = deps;
     this.#refusals = new LogBudget(deps.clock);
-    this.#bucket = new TokenBucket(settings.maxPerMinute, deps.clock.monotonicMs());
+    this.#bucket = new TokenBucket(perMinute(settings.maxPerMinute), deps.clock.monotonicMs());
     const work = {
       name: source.name,
       kind: 'commands',

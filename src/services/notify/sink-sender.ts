@@ -1,5 +1,5 @@
 import type { Delivery } from '../../core/notify/delivery.ts';
-import { TokenBucket } from '../../core/notify/rate-limiter.ts';
+import { TokenBucket, perMinute } from '../../core/token-bucket.ts';
 import { SinkError, sinkError } from '../../core/notify/sink-error.ts';
 import { type BackoffLimits, type RandomSource, backoffMs, slowBackoffMs } from '../../lib/backoff.ts';
 import { Outage, type Trouble } from '../../lib/outage.ts';
@@ -49,7 +49,7 @@ export class SinkSender {
   constructor(settings: SenderSettings, deps: SenderDeps) {
     this.#settings = settings;
     this.#deps = deps;
-    this.#bucket = new TokenBucket(settings.maxPerMinute, deps.clock.monotonicMs());
+    this.#bucket = new TokenBucket(perMinute(settings.maxPerMinute), deps.clock.monotonicMs());
     this.#outage = new Outage(deps.clock);
     this.#pause = new InterruptibleSleep(deps.clock);
   }

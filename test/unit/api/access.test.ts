@@ -129,7 +129,7 @@ describe('sessions', () => {
 
 test('a rate limit gives a burst, then its rate; each key for itself, and their number is bounded', () => {
   const clock = new FakeClock();
-  const limit = new RateLimit({ perSecond: 0.5, burst: 3 }, clock);
+  const limit = new RateLimit({ burst: 3, everyMs: 2000 }, clock);
   const taken = (key: string) => Array.from({ length: 5 }, () => limit.take(key)).filter(Boolean).length;
   expect([taken('a'), taken('b'), taken('a')]).toEqual([3, 3, 0]);
   expect(limit.waitS('a')).toBe(2);

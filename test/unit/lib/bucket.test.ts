@@ -1,12 +1,6 @@
 import { expect, test } from '@jest/globals';
-import {
-  bucketInterval,
-  hasWholeHours,
-  isOfHours,
-  isZone,
-  parseBucket,
-  unknownZone,
-} from '../../../src/core/bucket.ts';
+import { bucketInterval, isOfHours, parseBucket } from '../../../src/core/bucket.ts';
+import { hasWholeHours, isNamedZone, unknownZone } from '../../../src/core/zone.ts';
 
 test.each([
   ['15m', '900000 milliseconds'],
@@ -41,7 +35,7 @@ test('buckets of whole hours, and zones with them', () => {
 });
 
 test('a zone is a name of the time zone database', () => {
-  expect(['UTC', 'Europe/Berlin', '+02:00', 'Mars/Base', ''].map(isZone)).toEqual([
+  expect(['UTC', 'Europe/Berlin', '+02:00', 'Mars/Base', ''].map(isNamedZone)).toEqual([
     true,
     true,
     false,

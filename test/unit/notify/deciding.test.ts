@@ -4,7 +4,7 @@ import type { AlertNotification } from '../../../src/core/alert/model.ts';
 import { groupDueMs, groupLabelsOf, placementOf } from '../../../src/core/notify/grouping.ts';
 import { type GroupingConfig, routedAlert } from '../../../src/core/notify/routes.ts';
 import { commonOf, fingerprintOf, labelsOf } from '../../../src/core/notify/labels.ts';
-import { TokenBucket } from '../../../src/core/notify/rate-limiter.ts';
+import { TokenBucket, perMinute } from '../../../src/core/token-bucket.ts';
 import { notificationOf } from '../../support/notifications.ts';
 
 const ALL: SinkFilter = {
@@ -88,7 +88,7 @@ describe('grouping', () => {
 });
 
 test('a bucket lets a minute’s worth through at once, then the pace', () => {
-  const bucket = new TokenBucket(60, 0);
+  const bucket = new TokenBucket(perMinute(60), 0);
   for (let i = 0; i < 60; i++) expect(bucket.take(0)).toBe(0);
   expect(bucket.take(0)).toBe(1000);
   expect(bucket.take(500)).toBe(500);
