@@ -23,6 +23,7 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 128 * 1024;
 /** Of packets whose end has not arrived, of all clients together. */
 const MAX_UNFINISHED_BYTES = 64 * 1024 * 1024;
+const CLOSE_MS = 500;
 /** Bytes that a client may send before its CONNECT has been answered. */
 const QUEUE_LIMIT = 1000;
 
@@ -86,8 +87,10 @@ async function closeBroker(broker: Aedes): Promise<void> {
 
 async function stop(broker: Aedes, server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  await Promise.race([closeBroker(broker), new Promise((resolve) => setTimeout(resolve, 500).unref())]);
   // Clients that do not answer, and connections that have not sent CONNECT yet.
-  for (const socket of sockets) socket.destroy();
+  const destroySockets = () => sockets.forEach((socket) => socket.destroy());
+  const late = setTimeout(destroySockets, CLOSE_MS).unref();
+  void closeBroker(broker).then(destroySockets);
   await closed;
+  clearTimeout(late);
 }

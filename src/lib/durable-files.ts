@@ -11,8 +11,13 @@ export async function writeAtomically(path: string, text: string): Promise<void>
   } finally {
     await file.close();
   }
-  await rename(aside, path);
-  await syncFolder(dirname(path));
+  await renameDurably(aside, path);
+}
+
+/** A crash leaves the one name or the other. What was written to the file is on disk already. */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await syncFolder(dirname(to));
 }
 
 /** Puts the names in a folder on disk for good: the fsync of a new file does not promise its name. */

@@ -1,7 +1,31 @@
 import type { Clock } from '../ports/time.ts';
 
-export const sleep = (clock: Clock, ms: number): Promise<void> =>
-  new Promise((resolve) => void clock.after(ms, resolve));
+/** Ends early, and without an error, when `signal` aborts. */
+export const sleep = (clock: Clock, ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const end = () => {
+      timer.cancel();
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = clock.after(ms, end);
+    signal?.addEventListener('abort', end);
+  });
+
+/** Reads until there is an answer; null where none came within the time. */
+export async function pollUntil<T>(
+  clock: Clock,
+  { everyMs, withinMs }: { readonly everyMs: number; readonly withinMs: number },
+  read: () => Promise<T | null>,
+): Promise<T | null> {
+  const untilMs = clock.monotonicMs() + withinMs;
+  for (;;) {
+    const answer = await read();
+    if (answer !== null || clock.monotonicMs() >= untilMs) return answer;
+    await sleep(clock, everyMs);
+  }
+}
 
 /** An interruptible wait. */
 export class InterruptibleSleep {

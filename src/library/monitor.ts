@@ -8,6 +8,7 @@ import { isNamedZone, unknownZone } from '../core/zone.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { readDevice } from '../core/ingest/mapping/device.ts';
 import { metricUnit } from '../core/metric-unit.ts';
+import { SerialQueue } from '../lib/serial-queue.ts';
 import { listEpisodes } from '../queries/alert-episodes.ts';
 import { appMetrics } from '../queries/app-metrics.ts';
 import { counterUse } from '../queries/counters.ts';
@@ -99,8 +100,8 @@ class DatabaseMonitor implements Monitor {
   private readonly recorder: Recorder;
   private readonly feed: AlertFeed;
   private rules: AlertRules | undefined;
-  /** Changes of the rules, one after the other. */
-  private changing: Promise<void> = Promise.resolve();
+  /** Changes of the rules. */
+  private readonly changes = new SerialQueue();
   private closed = false;
 
   constructor(program: Program, name: string, rules: AlertRules | undefined) {
@@ -336,13 +337,11 @@ class DatabaseMonitor implements Monitor {
   private async change(next: (rules: AlertRules) => AlertRules): Promise<void> {
     const { follow } = this.program;
     if (follow === undefined) return;
-    const changed = this.changing.then(async () => {
+    await this.changes.run(async () => {
       const rules = next(this.rules ?? {});
       await follow(alertsOf(rules));
       this.rules = rules;
     });
-    this.changing = changed.catch(() => undefined);
-    await changed;
   }
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Severity } from '../core/alert/model.ts';
 import type { Matchers } from '../core/alert/rules/config.ts';
 import { type AlertLabels, matches } from '../core/alert/suppress/matcher.ts';
@@ -285,17 +284,8 @@ export async function askFor(
   return asked;
 }
 
-/** How often the answer is looked for. */
-const POLL_MS = 200;
-
-/** The same, waited for; null where no daemon has taken it within the time. */
-export async function outcomeWithin(db: Db, id: string, forMs: number): Promise<string | null> {
-  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
-    const outcome = await outcomeOf(db, id);
-    if (outcome !== null || waitedMs >= forMs) return outcome;
-    await sleep(POLL_MS);
-  }
-}
+/** Between two reads of an outcome that is waited for. */
+export const OUTCOME_POLL_MS = 200;
 
 /** `done`, `already`, `not_open`; null while no daemon has taken it. */
 export async function outcomeOf(db: Db, id: string): Promise<string | null> {

@@ -1,8 +1,7 @@
 import type { Stats } from 'node:fs';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import { syncFolder } from '../../lib/durable-files.ts';
+import { renameDurably } from '../../lib/durable-files.ts';
 
 /** What a file is called until it is complete. A later attempt writes over it. */
 export const partialName = (path: string): string => `${path}.partial`;
@@ -42,8 +41,7 @@ export class AtomicFile {
       await this.#handle.sync();
       if (!(await this.#isOwn())) throw new Error(`another export writes ${partialName(this.#path)}`);
       await this.#handle.close();
-      await rename(partialName(this.#path), this.#path);
-      await syncFolder(dirname(this.#path));
+      await renameDurably(partialName(this.#path), this.#path);
     });
   }
 

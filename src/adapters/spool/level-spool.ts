@@ -314,22 +314,21 @@ class LevelSpool implements Spool {
     } catch (error) {
       await level.close().catch(() => undefined);
       await assertDamage(join(folder, 'db'), error);
-      const repaired = await openLevel(folder, this.#deps.logger, 'repair');
+      const repaired = await openLevel(folder, this.#deps, 'repair');
       this.#level = repaired;
       return { level: repaired, found: await scan(repaired, known, noted) };
     }
   }
 
   async #openLevel(folder: string): Promise<Level> {
-    const { logger } = this.#deps;
     const how = this.#repair ? 'repair' : 'open';
     try {
-      return await openLevel(folder, logger, how);
+      return await openLevel(folder, this.#deps, how);
     } catch (error) {
       if (!['LEVEL_IO_ERROR', 'ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error;
       // On a full disk LevelDB cannot even start: this is what the ballast is for.
       await this.#room.release();
-      return await openLevel(folder, logger, how);
+      return await openLevel(folder, this.#deps, how);
     }
   }
 

@@ -1,16 +1,20 @@
 import { type FileHandle, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClassicLevel } from 'classic-level';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import { type RetryPolicy, retried } from '../../lib/retry.ts';
 import type { Logger } from '../../ports/metrics.ts';
+import type { Clock } from '../../ports/time.ts';
 import { LEVEL_RESERVE_BYTES } from './disk-reserve.ts';
 
 export type Level = ClassicLevel<string, Uint8Array>;
 
 /** A daemon that is being replaced releases its lock at the end of an orderly stop. */
-const LOCK_TRIES = 20;
-const LOCK_WAIT_MS = 250;
+const LOCKED: RetryPolicy = {
+  attempts: 20,
+  waitMs: () => 250,
+  isRetried: (error) => codeOf(error) === 'LEVEL_LOCKED',
+};
 
 /**
  * LevelDB is a native module, with ready-made builds for the usual systems and no other: it is loaded when a spool is
@@ -36,18 +40,27 @@ async function loadLevel(): Promise<typeof ClassicLevel> {
 
 const firstLine = (error: unknown): string => messageOf(error).split('\n', 1)[0] ?? '';
 
+export interface LevelDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /**
  * Opens the store in `folder/db`, whatever state it is in: a torn tail is cut off by LevelDB itself, a corrupt store is
  * repaired (`repair`: also one that opens), and one that cannot be repaired is moved aside. Only damage of the store itself
  * leads there: where the disk or the system fails, nothing is touched.
  * Rejects with SPOOL_LOCKED (another daemon), SPOOL_IO (the disk), SPOOL_UNAVAILABLE (no native module).
  */
-export async function openLevel(folder: string, logger: Logger, how: 'open' | 'repair'): Promise<Level> {
+export async function openLevel(
+  folder: string,
+  { clock, logger }: LevelDeps,
+  how: 'open' | 'repair',
+): Promise<Level> {
   const path = join(folder, 'db');
   const headless = await isHeadless(path);
   try {
     // Also where it is known to be futile: a store that another process has open is not repaired meanwhile.
-    const level = await unlocked(path, !headless);
+    const level = await retried(clock, LOCKED, () => tryOpen(path, !headless));
     if (how === 'open') return level;
     await level.close();
     logger.error({ folder }, 'spool: damaged, repairing');
@@ -118,17 +131,6 @@ async function isHeadless(path: string): Promise<boolean> {
 function absent(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   return undefined;
-}
-
-async function unlocked(path: string, createIfMissing: boolean): Promise<Level> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await tryOpen(path, createIfMissing);
-    } catch (error) {
-      if (codeOf(error) !== 'LEVEL_LOCKED' || attempt >= LOCK_TRIES) throw error;
-      await sleep(LOCK_WAIT_MS);
-    }
-  }
 }
 
 /** Small buffers: the spool is written once and read once, and must live on small disks too. */

@@ -1,6 +1,7 @@
 import { FieldwatchError } from '../../core/errors.ts';
 import { episodeRecord } from '../../queries/alert-episodes.ts';
-import { askFor, findOpenAlert, outcomeWithin } from '../../queries/alerts.ts';
+import { pollUntil } from '../../lib/sleep.ts';
+import { OUTCOME_POLL_MS, askFor, findOpenAlert, outcomeOf } from '../../queries/alerts.ts';
 import { operatorOf } from '../access/caller.ts';
 import {
   OUTCOMES,
@@ -30,13 +31,15 @@ const action = (kind: 'ack' | 'resolve', summary: string) =>
     body: kind === 'ack' ? ackActionSchema : alertActionSchema,
     answer: alertOutcomeSchema,
     faults: ['ALERT_UNKNOWN', 'ALERT_NOT_OPEN'],
-    async handle({ params, body, by: caller }, { db }): Promise<AlertOutcome> {
+    async handle({ params, body, by: caller }, { db, clock }): Promise<AlertOutcome> {
       const { alertId } = params;
       const by = operatorOf(caller);
       const alert = await findOpenAlert(db, { alertId });
       if (alert === undefined) throw await notOpen(db, alertId);
       const { id } = await askFor(db, alert, { kind, by, comment: body.comment, ...lasting(body) });
-      const outcome = await outcomeWithin(db, id, PATIENCE_MS);
+      const outcome = await pollUntil(clock, { everyMs: OUTCOME_POLL_MS, withinMs: PATIENCE_MS }, () =>
+        outcomeOf(db, id),
+      );
       const { sensor, alertType } = alert;
       return {
         alertId,

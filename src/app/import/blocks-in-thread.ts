@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { ReadingBlock } from '../../core/ingest/table/reading-block.ts';
+import { Signal } from '../../lib/signal.ts';
 import { workerEntry } from '../../lib/worker-entry.ts';
 import type { BlockSourceFile } from './read-blocks.ts';
 import type { ReadMessage } from './read-worker.ts';
@@ -19,15 +20,15 @@ export async function* readBlocks(file: BlockSourceFile, signal: AbortSignal): A
   });
   const arrived: ReadMessage[] = [];
   let failure: Error | undefined;
-  let wake = () => undefined as void;
+  const changed = new Signal();
   const fail = (error: Error) => {
     failure ??= error;
-    wake();
+    changed.notify();
   };
   const abort = () => fail(signal.reason as Error);
   worker.on('message', (message: ReadMessage) => {
     arrived.push(message);
-    wake();
+    changed.notify();
   });
   worker.once('error', fail);
   worker.once('exit', () => fail(new Error('the thread that reads the file has ended')));
@@ -38,7 +39,7 @@ export async function* readBlocks(file: BlockSourceFile, signal: AbortSignal): A
       const message = arrived.shift();
       if (message === undefined) {
         if (failure !== undefined) throw failure;
-        await new Promise<void>((resolve) => (wake = resolve));
+        await changed.wait();
         continue;
       }
       if (message.kind === 'end') return;

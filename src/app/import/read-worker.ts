@@ -1,6 +1,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type ErrorDetail, FieldwatchError } from '../../core/errors.ts';
 import { type ReadingBlock, buffersOf } from '../../core/ingest/table/reading-block.ts';
+import { Signal } from '../../lib/signal.ts';
 import { type BlockSourceFile, blocksOf } from './read-blocks.ts';
 
 /** What the thread sends. An error of ours in its parts: a class does not pass. */
@@ -16,16 +17,16 @@ export type ReadMessage =
 const port = parentPort as MessagePort;
 /** Blocks that the other side has room for. */
 let room = 0;
-let wake = () => undefined as void;
+const asked = new Signal();
 port.on('message', (more: number) => {
   room += more;
-  wake();
+  asked.notify();
 });
 const send = (message: ReadMessage, buffers: ArrayBuffer[] = []) => port.postMessage(message, buffers);
 
 try {
   for await (const block of blocksOf(workerData as BlockSourceFile)) {
-    while (room === 0) await new Promise<void>((resolve) => (wake = resolve));
+    while (room === 0) await asked.wait();
     room -= 1;
     send({ kind: 'block', block }, buffersOf(block));
   }

@@ -10,7 +10,9 @@ import {
   requestSilenceEnd,
   standingAck,
 } from '../../queries/alert-requests.ts';
-import { findOpenAlert, outcomeWithin } from '../../queries/alerts.ts';
+import { pollUntil } from '../../lib/sleep.ts';
+import { OUTCOME_POLL_MS, findOpenAlert, outcomeOf } from '../../queries/alerts.ts';
+import type { Clock } from '../../ports/time.ts';
 import type { Db } from '../../queries/db.ts';
 
 /** An action on one alert from outside: a link, a button, a message. */
@@ -25,17 +27,19 @@ export interface ActionRequest {
   readonly requestId: string;
 }
 
+/** How long a daemon that executes the request is waited for. */
+export interface Patience {
+  readonly clock: Clock;
+  readonly patienceMs: number;
+}
+
 /**
  * Acknowledges an alert, silences its type at its sensor, or ends such silences, by the operator commands of the command line. The same
  * request changes nothing more, whatever was killed in between, and gives the same result.
  */
-export async function actOnAlert(
-  db: Db,
-  request: ActionRequest,
-  { patienceMs }: { readonly patienceMs: number },
-): Promise<AnswerResult> {
+export async function actOnAlert(db: Db, request: ActionRequest, patience: Patience): Promise<AnswerResult> {
   const before = await earlierRequest(db, request.requestId);
-  if (before !== undefined) return resultOf(db, before, { repeated: true, patienceMs });
+  if (before !== undefined) return resultOf(db, before, true, patience);
   const { action, alertId, forMs } = request;
   if (action === 'unsilence') {
     const subject = await alertSubject(db, alertId);
@@ -48,7 +52,7 @@ export async function actOnAlert(
     else await requestSilence(db, alert, forMs ?? SILENCE_MS, request);
   }
   const made = await earlierRequest(db, request.requestId);
-  if (made !== undefined) return resultOf(db, made, { repeated: false, patienceMs });
+  if (made !== undefined) return resultOf(db, made, false, patience);
   if (action === 'unsilence') return { outcome: 'already', action, repeated: false };
   throw new Error('a request that was just stored is not there');
 }
@@ -56,11 +60,14 @@ export async function actOnAlert(
 async function resultOf(
   db: Db,
   request: EarlierRequest,
-  { repeated, patienceMs }: { readonly repeated: boolean; readonly patienceMs: number },
+  repeated: boolean,
+  { clock, patienceMs }: Patience,
 ): Promise<AnswerResult> {
   const { kind: action, id } = request;
   if (action !== 'ack') return { action, ...factsOf(request), outcome: 'done', repeated };
-  const known = request.outcome ?? (await outcomeWithin(db, id, patienceMs));
+  const known =
+    request.outcome ??
+    (await pollUntil(clock, { everyMs: OUTCOME_POLL_MS, withinMs: patienceMs }, () => outcomeOf(db, id)));
   const outcome = OUTCOMES[known ?? ''] ?? 'queued';
   // Then it is not that of the one who asked.
   const ack = outcome === 'already' ? await standingAck(db, id) : request;

@@ -55,7 +55,7 @@ export class Buttons implements ButtonListeners {
           clock,
           logger: logger.child({ component: 'notify' }),
           answered: this.#answered,
-          act: (asked) => actOnAlert(db, { ...asked, comment: '' }, { patienceMs: PATIENCE_MS }),
+          act: (asked) => actOnAlert(db, { ...asked, comment: '' }, { clock, patienceMs: PATIENCE_MS }),
           contextOf: (name) =>
             textContext(config.notify.sinks.find((sink) => sink.name === name) ?? {}, {
               texts: textDefaults(config),

@@ -30,7 +30,7 @@ export function startCommands(context: Omit<Context, 'http'>): void {
     clock,
     logger: logger.child({ component: 'notify' }),
     answered: answersMetric(metrics),
-    act: (command) => actOnAlert(db, command, { patienceMs: PATIENCE_MS }),
+    act: (command) => actOnAlert(db, command, { clock, patienceMs: PATIENCE_MS }),
     publish: (answerTopic, payload, correlation) =>
       mqtt.publish(answerTopic, payload, { qos: 1, retain: false, correlation }),
     context: () => textContext({}, { texts: textDefaults(live.config), clock }),

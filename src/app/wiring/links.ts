@@ -54,6 +54,6 @@ export function linkDepsOf(
       const sink = live.config.notify.sinks.find((each) => each.name === name);
       return textContext(sink ?? {}, { texts: textDefaults(live.config), clock });
     },
-    act: (request) => actOnAlert(db, request, { patienceMs: PATIENCE_MS }),
+    act: (request) => actOnAlert(db, request, { clock, patienceMs: PATIENCE_MS }),
   };
 }

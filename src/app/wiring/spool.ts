@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createClockNotes } from '../../adapters/spool/clock-notes.ts';
 import { openSpool } from '../../adapters/spool/level-spool.ts';
 import { createBootClock } from '../../adapters/system/boot-clock.ts';
@@ -7,6 +6,7 @@ import { createReadingStore, sharingConnection } from '../../adapters/timescale/
 import type { Config } from '../../config/schema/index.ts';
 import { intervalMs } from '../../core/policy/interval.ts';
 import type { Millis } from '../../core/reading.ts';
+import { sleep } from '../../lib/sleep.ts';
 import { SPOOL_LANES, type Spool } from '../../ports/spool.ts';
 import type { ReadingStore } from '../../ports/store.ts';
 import { ArrivalClocks } from '../../services/ingest/arrival-clocks.ts';
@@ -69,7 +69,7 @@ export function createSpoolComponents(
     replayAlerts: (signal) =>
       replayAtStart(
         () => replayer.alerts({ signal }),
-        () => sleep(START_PAUSE_MS),
+        () => sleep(clock, START_PAUSE_MS),
       ),
     retryNow: () => drainer?.retryNow(),
     async start(step) {

@@ -1,12 +1,15 @@
 import type { Command } from 'commander';
+import { createSystemClock } from '../../adapters/system/clock.ts';
 import { loadConfig } from '../../config/load.ts';
 import { FieldwatchError } from '../../core/errors.ts';
+import { pollUntil } from '../../lib/sleep.ts';
 import {
   type AlertName,
+  OUTCOME_POLL_MS,
   type OpenAlert,
   askFor,
   findOpenAlert,
-  outcomeWithin,
+  outcomeOf,
 } from '../../queries/alerts.ts';
 import type { Db } from '../../queries/db.ts';
 import { isAlertId, wholeAlertId } from './id-argument.ts';
@@ -105,7 +108,12 @@ async function ask(
   if (alert === undefined)
     throw notOpen('alertId' in name ? name.alertId : `${name.sensor} ${name.alertType}`);
   const { id, endsAt } = await askFor(db, alert, { kind, by, comment: options.comment, forMs: options.for });
-  const outcome = options.wait === false ? null : await outcomeWithin(db, id, options.wait);
+  const outcome =
+    options.wait === false
+      ? null
+      : await pollUntil(createSystemClock(), { everyMs: OUTCOME_POLL_MS, withinMs: options.wait }, () =>
+          outcomeOf(db, id),
+        );
   if (options.json === true) print(cli, jsonLine({ ...alert, command: kind, by, until: endsAt, outcome }));
   else print(cli, ackSentence(kind, alert, { outcome, endsAt }, zone));
   if (outcome === null && options.wait !== false)

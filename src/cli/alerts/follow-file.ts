@@ -1,6 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { createSystemClock } from '../../adapters/system/clock.ts';
 import { FieldwatchError } from '../../core/errors.ts';
+import { sleep } from '../../lib/sleep.ts';
 
 export interface FollowOptions {
   /** Lines of the present file to begin with. */
@@ -22,6 +23,7 @@ const NEWLINE = 10;
  */
 export async function* followFile(path: string, options: FollowOptions): AsyncGenerator<string> {
   const { follow, signal, pollMs = 250 } = options;
+  const clock = createSystemClock();
   let reader: LineReader | undefined;
   let first = true;
   try {
@@ -40,7 +42,7 @@ export async function* followFile(path: string, options: FollowOptions): AsyncGe
         }
       }
       if (!follow) return;
-      await sleep(pollMs, undefined, { signal }).catch(() => undefined);
+      await sleep(clock, pollMs, signal);
     }
   } finally {
     await reader?.close();

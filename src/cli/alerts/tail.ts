@@ -1,9 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema/index.ts';
-import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import { Outage } from '../../lib/outage.ts';
+import { FieldwatchError } from '../../core/errors.ts';
 import { alertChanges } from '../../queries/alerts.ts';
 import type { Db, Selection } from '../../queries/db.ts';
 import { presentKeys } from '../../queries/names.ts';
@@ -14,6 +12,7 @@ import { type Moment, momentArgument, numeric } from '../arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from '../command.ts';
 import { withDatabase } from '../database.ts';
 import { followFile } from './follow-file.ts';
+import { pollDatabase } from '../poll-database.ts';
 import { jsonLine } from '../output/rows.ts';
 import { createPaint, wantsColor } from '../output/terminal.ts';
 import { type Zone, zoneOf, displayZoneOption } from '../zone.ts';
@@ -32,7 +31,6 @@ interface Tail extends TailOptions {
   readonly zone: Zone;
 }
 
-const POLL_MS = 1_000;
 const FIRST_LOOK_MS = 24 * 3_600_000;
 /** Late messages raise alerts with a past time: they are included as far back as this. */
 const LOOK_BACK_MS = 3_600_000;
@@ -109,7 +107,13 @@ async function tailDatabase(cli: Cli, config: Config, options: Tail, signal: Abo
       events.slice(Math.max(0, events.length - options.lines)).forEach(show);
       if (!follow) return;
       cli.stderr.write('fieldwatch: watching, Ctrl-C ends it\n');
-      await followDatabase(cli, db, watch, options, signal, show);
+      await pollDatabase(cli, {
+        poll: async () => {
+          const since = new Date(Date.now() - LOOK_BACK_MS);
+          (await update(db, watch, since, options)).forEach(show);
+        },
+        signal,
+      });
     },
     { mayStart: !follow, readsOnly: true },
   );
@@ -122,29 +126,6 @@ async function checkNames(cli: Cli, db: Db, options: TailOptions): Promise<void>
   } catch (error) {
     if (options.follow !== true || !(error instanceof FieldwatchError) || error.kind !== 'data') throw error;
     cli.stderr.write(`fieldwatch: ${error.message}; watching for it\n`);
-  }
-}
-
-async function followDatabase(
-  cli: Cli,
-  db: Db,
-  watch: AlertWatch,
-  options: TailOptions,
-  signal: AbortSignal,
-  show: (event: WatchedAlert) => void,
-): Promise<void> {
-  const outage = new Outage();
-  while (!signal.aborted) {
-    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
-    try {
-      (await update(db, watch, new Date(Date.now() - LOOK_BACK_MS), options)).forEach(show);
-      if (outage.recovered() !== undefined) cli.stderr.write('fieldwatch: the database is back\n');
-    } catch (error) {
-      // Reported once: the next poll connects anew.
-      if (outage.failed(error))
-        cli.stderr.write(`fieldwatch: the database is away, trying again: ${messageOf(error)}\n`);
-    }
   }
 }
 

@@ -6,6 +6,7 @@ import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { numeric } from '../arguments.ts';
 import { captureLine } from './line.ts';
 import { type Cli, type CliCommand, type ExitCode, subcommand } from '../command.ts';
+import { unlessFailed } from './stream-failure.ts';
 import { type ListenOptions, sourceOf, collect, secondsOption, withListenOptions } from './listening.ts';
 
 interface Options extends ListenOptions {
@@ -79,22 +80,16 @@ async function fileSink(file: string): Promise<Sink> {
       cause: error,
     });
   // A disk that fills up ends the capture, whatever it was waiting for.
-  const failed = new Promise<never>((_, reject) =>
-    stream.once('error', (error) => reject(unwritable(error))),
-  );
-  failed.catch(() => {});
-  await Promise.race([once(stream, 'open'), failed]);
+  const guarded = unlessFailed(stream, unwritable);
+  await guarded(once(stream, 'open'));
   return {
     write: async (line) => {
       if (stream.write(line)) return;
-      await Promise.race([once(stream, 'drain'), failed]);
+      await guarded(once(stream, 'drain'));
     },
     close: async () => {
       stream.end();
-      await Promise.race([
-        finished(stream).catch((error: unknown) => Promise.reject(unwritable(error))),
-        failed,
-      ]);
+      await guarded(finished(stream).catch((error: unknown) => Promise.reject(unwritable(error))));
     },
   };
 }

@@ -6,6 +6,8 @@ import { loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { counted } from '../../core/counted.ts';
 import { reduceFilters } from '../../core/ingest/topic.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
+import type { Clock } from '../../ports/time.ts';
 import { numeric, repeated } from '../arguments.ts';
 import { type Cli, configOption } from '../command.ts';
 
@@ -103,7 +105,6 @@ export async function collect(
   onMessage: (message: ReceivedMessage) => void | Promise<void>,
 ): Promise<Sample> {
   const clock = createSystemClock();
-  const interrupted = cli.interrupted.then(() => 'interrupted' as const);
   let messages = 0;
   let end: (how: Sample['ended']) => void = () => {};
   let fail: (error: unknown) => void = () => {};
@@ -132,10 +133,11 @@ export async function collect(
   const startedMs = clock.monotonicMs();
   const length = limits.seconds === undefined ? 'until Ctrl-C' : `for ${limits.seconds} s`;
   say(`listening to ${filters.join(' ')} at ${url} ${length}`);
-  const progress = progressOf(cli, () => messages);
-  if (limits.seconds !== undefined) setTimeout(() => end('seconds'), limits.seconds * 1000).unref();
+  const progress = progressOf(cli, clock, () => messages);
+  void cli.interrupted.then(() => end('interrupted'));
+  if (limits.seconds !== undefined) clock.after(limits.seconds * 1000, () => end('seconds'));
   try {
-    const ended = await Promise.race([limit, interrupted]);
+    const ended = await limit;
     return { messages, elapsedMs: clock.monotonicMs() - startedMs, ended };
   } finally {
     progress.stop();
@@ -144,16 +146,17 @@ export async function collect(
 }
 
 /** A counter that is written over itself on a terminal; elsewhere a line now and then. */
-function progressOf(cli: Cli, messages: () => number): { stop(): void } {
+function progressOf(cli: Cli, clock: Clock, messages: () => number): { stop(): void } {
   const terminal = cli.stderr.isTTY === true;
   const showProgress = (): void =>
     void cli.stderr.write(
       terminal ? `\r${counted(messages(), 'message')} ` : `fieldwatch: ${counted(messages(), 'message')}\n`,
     );
-  const timer = setInterval(showProgress, terminal ? 500 : 10_000);
+  const loop = new PollLoop({ clock, everyMs: terminal ? 500 : 10_000, run: showProgress });
+  loop.start();
   return {
     stop: () => {
-      clearInterval(timer);
+      void loop.stop();
       if (terminal) cli.stderr.write('\r\u001b[K');
     },
   };

@@ -5,8 +5,10 @@ import type { Config } from '../../config/schema/index.ts';
 import { counted } from '../../core/counted.ts';
 import { messageOf } from '../../core/errors.ts';
 import { passwordFile } from '../../embedded/password.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import { coalesce } from '../../lib/serial-queue.ts';
 import type { Logger } from '../../ports/metrics.ts';
+import type { Clock } from '../../ports/time.ts';
 import { type Simulator, startSimulator } from '../../simulator/publisher.ts';
 import { hasStory } from '../../simulator/story.ts';
 import { numeric } from '../arguments.ts';
@@ -49,6 +51,7 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
     return story ? withStory(own) : own;
   };
   const config = await withFreePort(prepared(given));
+  const clock = createSystemClock();
   const interrupted = cli.interrupted;
   // Until it runs there is nothing to reload; by default Node ends the process.
   let hangup = () => {};
@@ -76,10 +79,13 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
         maxInFlight: 200,
         story,
       },
-      createSystemClock(),
+      clock,
     );
-    const stopProgress = showProgress(view, app);
-    const abandoned = new Promise<void>((resolve) => {
+    const progress = showProgress(view, app, clock);
+    const reload = coalesce(() => reloadDemo(cli, options.config, app, { view, config, prepared }));
+    await new Promise<void>((resolve) => {
+      void interrupted.then(() => resolve());
+      if (options.seconds !== undefined) clock.after(options.seconds * 1000, resolve);
       hangup = () => {
         if (!hasLostTerminal(cli)) return reload();
         // What is written from now on would end the process at once.
@@ -87,9 +93,7 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
         resolve();
       };
     });
-    const reload = coalesce(() => reloadDemo(cli, options.config, app, { view, config, prepared }));
-    await Promise.race([interrupted, abandoned, ended(options.seconds)]);
-    stopProgress();
+    void progress.stop();
     view.settle();
     view.note('stopping …');
     await finish(simulator, app, view);
@@ -189,12 +193,11 @@ const psqlCommand = ({ database, embedded }: Config): string =>
     ? 'as configured'
     : `PGPASSFILE=${relative('.', passwordFile(embedded.data_dir))} psql postgres://fieldwatch@127.0.0.1:${embedded.database_port}/fieldwatch`;
 
-/** Returns what stops it. */
-function showProgress(view: DemoView, app: App): () => void {
-  let before = { received: 0, atMs: performance.now() };
-  const timer = setInterval(() => {
+function showProgress(view: DemoView, app: App, clock: Clock): PollLoop {
+  let before = { received: 0, atMs: clock.monotonicMs() };
+  const show = () => {
     const { totals, sensors, firing, lagMs } = app.status();
-    const atMs = performance.now();
+    const atMs = clock.monotonicMs();
     const messagesPerSecond = ((totals.received - before.received) * 1000) / (atMs - before.atMs);
     before = { received: totals.received, atMs };
     view.progress({
@@ -205,8 +208,10 @@ function showProgress(view: DemoView, app: App): () => void {
       firingAlerts: firing,
       lagMs,
     });
-  }, PROGRESS_EVERY_MS);
-  return () => clearInterval(timer);
+  };
+  const loop = new PollLoop({ clock, everyMs: PROGRESS_EVERY_MS, run: show });
+  loop.start();
+  return loop;
 }
 
 /** The view prints alerts as text; as log lines they would appear twice. */
@@ -223,10 +228,4 @@ function quietAboutAlerts(logger: Logger): Logger {
     error: unlessAlert((fields, message) => logger.error(fields, message)),
     child: (bindings) => quietAboutAlerts(logger.child(bindings)),
   };
-}
-
-function ended(seconds: number | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    if (seconds !== undefined) setTimeout(resolve, seconds * 1000);
-  });
 }

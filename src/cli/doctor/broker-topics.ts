@@ -1,6 +1,8 @@
 import { connect } from 'mqtt';
+import { createSystemClock } from '../../adapters/system/clock.ts';
 import { buildConnectOptions } from '../../adapters/mqtt/connect-options.ts';
 import type { MqttSourceOptions } from '../../adapters/mqtt/options.ts';
+import { deadline, endsWithin } from '../../lib/timeout.ts';
 import type { BrokerTopics } from './broker.ts';
 
 const VERSION = '$SYS/broker/version';
@@ -24,20 +26,19 @@ export async function readTopics(
   client.on('error', () => {});
   client.on('message', (topic, payload) => seen.set(topic, payload.toString().slice(0, 200)));
   try {
-    return await new Promise((resolve) => {
-      setTimeout(() => resolve(undefined), LIMIT_MS).unref();
-      client.once('close', () => resolve(undefined));
-      client.once('connect', () => {
-        client.subscribe(
-          [...(statusTopic === null ? [] : [statusTopic]), VERSION, DROPPED],
-          { qos: 0 },
-          (error) => {
-            if (error) resolve(undefined);
-            else setTimeout(() => resolve(topicsOf(seen, statusTopic)), QUIET_MS);
-          },
-        );
-      });
+    const clock = createSystemClock();
+    const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
+    const topics = [...(statusTopic === null ? [] : [statusTopic]), VERSION, DROPPED];
+    const subscribed = new Promise<boolean>((resolve) => {
+      void closed.then(() => resolve(false));
+      client.once('connect', () =>
+        client.subscribe(topics, { qos: 0 }, (error) => resolve(error === null || error === undefined)),
+      );
     });
+    const isQuiet = subscribed.then(async (is) => is && !(await endsWithin(closed, QUIET_MS, clock)));
+    return (await deadline(isQuiet, LIMIT_MS, clock)) ? topicsOf(seen, statusTopic) : undefined;
+  } catch {
+    return undefined;
   } finally {
     client.end(true);
   }

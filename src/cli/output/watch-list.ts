@@ -1,13 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../../core/errors.ts';
-import { Outage } from '../../lib/outage.ts';
 import type { Cli } from '../command.ts';
 import { formatTime } from './format.ts';
+import { pollDatabase } from '../poll-database.ts';
 import { type Column, tableLines } from './table.ts';
 import { createPaint, cutCells, wantsColor } from './terminal.ts';
 import type { Zone } from '../zone.ts';
-
-const POLL_MS = 1000;
 
 export interface WatchedList<Row> {
   readonly read: () => Promise<readonly Row[]>;
@@ -33,21 +29,11 @@ export async function watchList<Row>(cli: Cli, list: WatchedList<Row>): Promise<
   void cli.interrupted.then(() => stop.abort());
   const isDrawn = cli.stdout.isTTY === true && list.json !== true;
   const show: Show<Row> = isDrawn ? drawer(cli, list.zone) : changes(cli, list);
-  const outage = new Outage();
-  while (!stop.signal.aborted) {
-    try {
-      const [rows, columns] = [await list.read(), isDrawn ? await list.columns() : []];
-      const lasted = outage.recovered();
-      if (lasted !== undefined && !isDrawn) cli.stderr.write('fieldwatch: the database is back\n');
-      show(rows, columns, undefined);
-    } catch (error) {
-      const isNews = outage.failed(error);
-      if (isDrawn) show([], [], `the database is away, trying again: ${messageOf(error)}`);
-      else if (isNews)
-        cli.stderr.write(`fieldwatch: the database is away, trying again: ${messageOf(error)}\n`);
-    }
-    await sleep(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);
-  }
+  await pollDatabase(cli, {
+    poll: async () => show(await list.read(), isDrawn ? await list.columns() : [], undefined),
+    signal: stop.signal,
+    onTrouble: isDrawn ? (text) => show([], [], text) : undefined,
+  });
 }
 
 type Show<Row> = (rows: readonly Row[], columns: readonly Column<Row>[], trouble: string | undefined) => void;

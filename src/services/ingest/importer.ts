@@ -4,7 +4,7 @@ import { type Kept, isExpired } from '../../core/ingest/retention-filter.ts';
 import { BlockReader, type ReadingBlock } from '../../core/ingest/table/reading-block.ts';
 import { FILTERED_CODES, type Micros } from '../../core/reading.ts';
 import { backoffMs } from '../../lib/backoff.ts';
-import { sleep } from '../../lib/sleep.ts';
+import { type RetryPolicy, retried } from '../../lib/retry.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { ReadingStore } from '../../ports/store.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -174,24 +174,22 @@ export class Importer {
 
   async #write(batch: IngestBatch, lastRow: number): Promise<void> {
     const { clock, random } = this.#deps;
-    for (let attempt = 0; ; attempt++) {
+    const policy: RetryPolicy = {
+      attempts: ATTEMPTS,
+      waitMs: (retry) => backoffMs(retry - 1, RETRY, random),
+      isRetried: (error) => error instanceof FieldwatchError && error.kind === 'transient',
+    };
+    await retried(clock, policy, async () => {
       this.#options.signal?.throwIfAborted();
-      try {
-        this.#commit.begin();
-        const { stored, duplicate, merged, conflict } = await this.#commit.run(batch);
-        this.tally.stored += stored;
-        this.tally.duplicate += duplicate;
-        this.tally.merged += merged;
-        this.tally.conflict += conflict;
-        this.tally.deadLettered += batch.deadLettered;
-        this.#options.onCommitted(lastRow);
-        return;
-      } catch (error) {
-        const passes = error instanceof FieldwatchError && error.kind === 'transient';
-        if (!passes || attempt === ATTEMPTS - 1) throw error;
-        await sleep(clock, backoffMs(attempt, RETRY, random));
-      }
-    }
+      this.#commit.begin();
+      const { stored, duplicate, merged, conflict } = await this.#commit.run(batch);
+      this.tally.stored += stored;
+      this.tally.duplicate += duplicate;
+      this.tally.merged += merged;
+      this.tally.conflict += conflict;
+      this.tally.deadLettered += batch.deadLettered;
+      this.#options.onCommitted(lastRow);
+    });
   }
 
   #newBatch(): IngestBatch {

@@ -8,6 +8,7 @@ import { type ActionClaim, signAction } from '../../../src/lib/action-token.ts';
 import type { Db } from '../../../src/queries/db.ts';
 import { type ApiServer, startApiServer } from '../../support/api-server.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const ALERT = '7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10';
 const SECRET = 'a secret of sixteen characters';
@@ -28,7 +29,8 @@ const executed = (outcome: string) =>
     outcome,
   ]);
 
-const act = (request: Parameters<typeof actOnAlert>[1]) => actOnAlert(db, request, { patienceMs: 0 });
+const act = (request: Parameters<typeof actOnAlert>[1]) =>
+  actOnAlert(db, request, { clock: new FakeClock(), patienceMs: 0 });
 
 const link = (more: Partial<ActionClaim> = {}, secret = SECRET): string =>
   `/act/${signAction({ alertId: ALERT, action: 'ack', sink: 'phone', seq: ++seq, expiresMs: Date.now() + 60_000, ...more }, secret)}`; // prettier-ignore

@@ -58,14 +58,14 @@ describe('statement 18: up to where readings in the spool were evaluated', () =>
     for (let timeUs = 1; timeUs <= 60; timeUs++) await spool.append([], of(timeUs));
     expect(listed(await spool.watermarks())).toEqual(listed(of(60)));
     await spool.close();
-    const level = await openLevel(folder, at.logger, 'open');
+    const level = await openLevel(folder, at, 'open');
     const bytes = (await level.values().all()).reduce((sum, { length }) => sum + length, 0);
     await level.close();
     expect(bytes).toBeLessThan(600_000);
   });
 
   test('an append that failed moves nothing, though it may be on disk', async () => {
-    const level = await openLevel(await at.folder(), at.logger, 'open');
+    const level = await openLevel(await at.folder(), at, 'open');
     const log = new WatermarkLog(at.logger);
     await log.open(level, false);
     const put = async (more: Watermarks) => {
@@ -89,7 +89,7 @@ describe('statement 18: up to where readings in the spool were evaluated', () =>
     await first.append([spoolRecord(1)], marks([1, 'temperature', 10, 20]));
     await first.append([spoolRecord(1)], marks([2, 'temperature', 10, 20]));
     await first.close();
-    const level = await openLevel(folder, at.logger, 'open');
+    const level = await openLevel(folder, at, 'open');
     const [[key, value] = ['', new Uint8Array()]] = await level.iterator({ gte: 'w', lt: 'w;' }).all();
     value[value.length - 1] = (value.at(-1) ?? 0) ^ 1;
     await level.put(key, value);

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { InterruptibleSleep, sleep } from '../../../src/lib/sleep.ts';
+import { InterruptibleSleep, pollUntil, sleep } from '../../../src/lib/sleep.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 /** Whether the wait is over. */
@@ -46,4 +46,27 @@ test('after stop there is no wait', async () => {
   expect(await over()).toBe(true);
   await sleeper.sleep(100);
   expect(clock.pending).toBe(0);
+});
+
+test('a wait with a signal ends with it, and leaves no timer', async () => {
+  const clock = new FakeClock();
+  const stop = new AbortController();
+  const over = watched(sleep(clock, 100, stop.signal));
+  expect(await over()).toBe(false);
+  stop.abort();
+  expect([await over(), clock.pending]).toEqual([true, 0]);
+  await sleep(clock, 100, stop.signal);
+});
+
+test('an answer is read for until it is there, or its time is over', async () => {
+  const clock = new FakeClock();
+  const answers = [null, null, 'done'];
+  const read = () => Promise.resolve(answers.shift() ?? null);
+  const polling = pollUntil(clock, { everyMs: 200, withinMs: 1000 }, read);
+  for (let n = 0; n < 2; n++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(200);
+  }
+  expect(await polling).toBe('done');
+  expect(await pollUntil(clock, { everyMs: 200, withinMs: 0 }, read)).toBeNull();
 });

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { actOnAlert } from '../../../src/app/operator/act-on-alert.ts';
 import type { Db } from '../../../src/queries/db.ts';
 import { earlierRequestSql, standingAckSql } from '../../../src/queries/alert-requests.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { T0_MS } from '../../support/notifications.ts';
 
 const at = (minute: number) => new Date(T0_MS + minute * 60_000);
@@ -14,7 +15,7 @@ async function answerOf(outcome: string, standing: readonly object[]) {
     [standingAckSql]: standing,
   };
   const db = { query: (text: string) => Promise.resolve({ rows: rows[text] ?? [] }) } as unknown as Db;
-  return actOnAlert(db, request, { patienceMs: 0 });
+  return actOnAlert(db, request, { clock: new FakeClock(), patienceMs: 0 });
 }
 
 test('who has acknowledged an alert before is told, not who asks', async () => {

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { Signal } from '../../../lib/signal.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { databaseError } from '../errors.ts';
@@ -80,7 +81,7 @@ class CopyOut {
   #connection: Connection | undefined;
   #paused = false;
   #error: unknown;
-  #wake: () => void = () => undefined;
+  readonly #changed = new Signal();
   /** The server has answered in full, be it with an error. */
   ended = false;
   /** Messages, which are rows, until the server has said how many there were. */
@@ -100,7 +101,7 @@ class CopyOut {
       }
       if (this.#error !== undefined) throw this.#error as Error;
       if (this.ended) return undefined;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      await this.#changed.wait();
     }
   }
 
@@ -123,13 +124,13 @@ class CopyOut {
 
   handleReadyForQuery(): void {
     this.ended = true;
-    this.#wake();
+    this.#changed.notify();
   }
 
   handleError(error: unknown): void {
     this.#error = error;
     this.ended = true;
-    this.#wake();
+    this.#changed.notify();
   }
 
   #cutPiece(more: number): void {
@@ -137,7 +138,7 @@ class CopyOut {
     this.#piece = new Uint8Array(Math.max(PIECE_BYTES, more));
     this.#used = 0;
     if (this.#ready.length > MOST_WAITING) this.#pause(true);
-    this.#wake();
+    this.#changed.notify();
   }
 
   #pause(pause: boolean): void {

@@ -1,6 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogRow } from '../../../core/policy/catalog.ts';
+import { codeOf } from '../errors.ts';
 import type { StatementExecutor } from '../../../core/policy/repair/repair-plan.ts';
+import { type RetryPolicy, retried } from '../../../lib/retry.ts';
+import { createSystemClock } from '../../system/clock.ts';
 import type { DatabaseOptions } from '../connection/connection.ts';
 import { databaseError } from '../errors.ts';
 import { Session } from '../connection/session.ts';
@@ -23,11 +25,16 @@ const LOCK_TIMEOUT_MS = 2000;
 const SLICE_TIMEOUT_MS = 600_000;
 /** Past the server's own limit, for one that no longer answers. */
 const GRACE_MS = 10_000;
-const ATTEMPTS = 4;
-const PAUSE_MS = 500;
+/** A chunk in use, a deadlock, a refresh that overlaps the policy's: a later attempt succeeds. */
+const CONTENDED: RetryPolicy = {
+  attempts: 4,
+  waitMs: (retry) => 500 * retry,
+  isRetried: (error) => codeOf(error) === 'DB_CONTENTION',
+};
 
 /** Runs repairs over a connection of its own: outside of transactions, and yielding to all other work. */
 export function createStatementExecutor(options: StatementExecutorOptions): ClosableStatementExecutor {
+  const clock = createSystemClock();
   const sliceMs = options.sliceTimeoutMs ?? SLICE_TIMEOUT_MS;
   const session = new Session({
     ...options,
@@ -45,18 +52,7 @@ export function createStatementExecutor(options: StatementExecutorOptions): Clos
   }
 
   return {
-    async run(sql) {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await once(sql);
-        } catch (error) {
-          // A chunk in use, a deadlock, a refresh that overlaps the policy's: a later attempt succeeds.
-          const contended = (error as { code?: unknown }).code === 'DB_CONTENTION';
-          if (!contended || attempt === ATTEMPTS) throw error;
-          await sleep(PAUSE_MS * attempt);
-        }
-      }
-    },
+    run: (sql) => retried(clock, CONTENDED, () => once(sql)),
     close: () => session.hangUp(),
   };
 }
