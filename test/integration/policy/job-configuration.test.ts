@@ -63,7 +63,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => close());
 
-describe('what a job was given beside what is declared is found, and put right', () => {
+describe('settings of a job that are not declared are found and repaired', () => {
   afterEach(async () => expect(await kept()).toEqual(before));
   // Each test lists all findings: what the one before it has left would be among them.
   afterAll(async () => expect(await db.lines()).toEqual([]));
@@ -247,7 +247,7 @@ describe('what a job was given beside what is declared is found, and put right',
   );
 });
 
-describe('whatever makes a drop due waits for the operator', () => {
+describe('a repair that would make a drop due needs the operator', () => {
   // Twelve days of readings, kept for ten: whatever lets the job run drops some.
   const plan = planWith({
     hypertables: {
