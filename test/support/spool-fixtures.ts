@@ -52,6 +52,12 @@ export class SpoolFolder {
     return spool;
   }
 
+  /** The same where another has it open: the clock goes on for as long as it waits for the lock. */
+  async openLocked(folder: string): Promise<Spool> {
+    const ticking = setInterval(() => this.clock.advance(250), 1);
+    return this.open(folder).finally(() => clearInterval(ticking));
+  }
+
   async clear(): Promise<void> {
     for (const spool of this.spools.splice(0)) await spool.close();
     for (const folder of this.made.splice(0)) await rm(folder, { recursive: true, force: true });

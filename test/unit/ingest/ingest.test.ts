@@ -1,130 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { silentLogger } from '../../../src/adapters/log/logger.ts';
 import type { AlertBatch } from '../../../src/core/alert/model.ts';
-import { FieldwatchError } from '../../../src/core/errors.ts';
-import type { Decoded } from '../../../src/core/reading.ts';
-import type { LogFields, Logger } from '../../../src/ports/metrics.ts';
 import type { AlertEvaluator } from '../../../src/services/ingest/batch-commit.ts';
-import { BatchWriter } from '../../../src/services/ingest/batch-writer.ts';
-import { DeadLetterBudget } from '../../../src/services/ingest/dead-letter-budget.ts';
-import { type Decoder, Ingest } from '../../../src/services/ingest/ingest.ts';
-import { type RegistryOptions, SensorRegistry } from '../../../src/services/ingest/sensor-registry.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
-import {
-  FakeDirectory,
-  FakeSource,
-  FakeStore,
-  RecordingMetrics,
-  noAlerting,
-  settle,
-  stored,
-} from '../../support/fakes.ts';
-
-/** `up`, `down` availability, of `node` with its parts · `v` one reading · `v,w` two · `wide n` one of n metrics · `!` undecodable · `-` ignored. The topic is the device. */
-const decoder: Decoder = {
-  decode({ topic, payload, arrivalUs }): Decoded {
-    const text = new TextDecoder().decode(payload);
-    if (text === '!') return { kind: 'reject', code: 'parse_error', detail: 'not ours' };
-    if (text === '-') return { kind: 'reject', code: 'ignored' };
-    if (text === 'up' || text === 'down') {
-      const availability = { device: topic, parts: topic === 'node', online: text === 'up' };
-      return { kind: 'reject', code: 'ignored', availability };
-    }
-    const wide = /^wide (\d+)$/.exec(text);
-    if (wide !== null) {
-      const metrics = new Map(Array.from({ length: Number(wide[1]) }, (_, n) => [`m${n}`, n]));
-      const reading = { device: topic, timeUs: arrivalUs, location: undefined, stamped: true, metrics };
-      return { kind: 'readings', readings: [reading], dropped: 0 };
-    }
-    const readings = text.split(',').map((value, index) => ({
-      device: topic,
-      timeUs: arrivalUs + index,
-      location: undefined,
-      stamped: true,
-      metrics: new Map([['temperature', Number(value)]]),
-    }));
-    return { kind: 'readings', readings, dropped: 0 };
-  },
-};
-
-const transient = new FieldwatchError('away', { code: 'DB_UNREACHABLE', kind: 'transient' });
-
-async function setup(
-  extra: {
-    alertManager?: AlertEvaluator;
-    registry?: Partial<RegistryOptions>;
-    maxRows?: number;
-    maxDeadLetters?: number;
-    windowRows?: number;
-    windowMessages?: number;
-    logger?: Logger;
-    decoder?: Decoder;
-    clockUnknown?: () => boolean;
-    members?: () => number;
-  } = {},
-) {
-  const [source, store, directory, clock, metrics] = [
-    new FakeSource(),
-    new FakeStore(),
-    new FakeDirectory(),
-    new FakeClock(),
-    new RecordingMetrics(),
-  ];
-  directory.add('s1');
-  const logger = extra.logger ?? silentLogger;
-  const registryOptions = {
-    registration: 'auto' as const,
-    allow: ['*'],
-    max: 100_000,
-    maxNewPerMinute: 100,
-    ...extra.registry,
-  };
-  const registry = new SensorRegistry(registryOptions, { directory, clock, logger, metrics });
-  await registry.load();
-  const { maxDeadLetters } = extra;
-  const deadLetters =
-    maxDeadLetters === undefined
-      ? undefined
-      : new DeadLetterBudget(maxDeadLetters, { clock, logger, metrics });
-  const writer = new BatchWriter(
-    { baseMs: 100, capMs: 1000 },
-    {
-      deadLetters,
-      registry,
-      alertManager: extra.alertManager ?? noAlerting(),
-      store,
-      clock,
-      logger,
-      metrics,
-      random: () => 1,
-    },
-  );
-  const ingest = new Ingest(
-    {
-      batch: { maxRows: extra.maxRows ?? 1000, maxBytes: 1 << 20, lingerMs: 20 },
-      window: {
-        maxRows: extra.windowRows ?? 10_000,
-        maxBytes: 1 << 24,
-        maxMessages: extra.windowMessages ?? 10_000,
-      },
-    },
-    {
-      ...{ source, registry, writer, clock, logger, metrics, deadLetters },
-      decoder: extra.decoder ?? decoder,
-      clockUnknown: extra.clockUnknown,
-      members: extra.members,
-    },
-  );
-  await ingest.start();
-  const conserved = () => {
-    const t = ingest.totals();
-    expect(t.received).toBe(
-      t.stored + t.duplicate + t.merged + t.conflict + t.deadLettered + t.filtered + t.inFlight,
-    );
-    return t;
-  };
-  return { source, store, directory, clock, metrics, ingest, writer, conserved };
-}
+import { noAlerting, settle, stored } from '../../support/fakes.ts';
+import { decoder, setup, transient } from './ingest-setup.ts';
 
 describe('Ingest', () => {
   it('acknowledges only after the commit of every row', async () => {
@@ -238,21 +116,6 @@ describe('Ingest', () => {
     expect(seen).toEqual([true, undefined]);
   });
 
-  it('says once a minute and reason that messages become dead letters, and how many', async () => {
-    const warnings: LogFields[] = [];
-    const warn = (fields: LogFields) => void warnings.push(fields);
-    const { source, clock } = await setup({ logger: { ...silentLogger, warn } });
-    const bad = (count: number) => {
-      for (let n = 0; n < count; n++) source.deliver('s1', '!');
-    };
-    bad(100);
-    source.deliver('s1', '-');
-    expect(warnings).toEqual([{ topic: 's1', reason: 'parse_error', detail: 'not ours', messages: 1 }]);
-    clock.advance(60_000);
-    bad(2);
-    expect(warnings.slice(1)).toMatchObject([{ reason: 'parse_error', messages: 100 }]);
-  });
-
   it('tries a batch again as soon as the database was seen to be back, however long the pause would be', async () => {
     const { source, store, clock, writer } = await setup();
     source.deliver('s1', '20');
@@ -265,58 +128,6 @@ describe('Ingest', () => {
     store.answer();
     await settle();
     expect(source.acknowledged).toHaveLength(1);
-  });
-
-  it('sets a refused row aside and stores its neighbours', async () => {
-    const { source, store, clock, conserved } = await setup();
-    for (const value of ['1', '2', '3']) source.deliver('s1', value, { receivedAtMs: 1000 * Number(value) });
-    clock.advance(20);
-    await store.commitArrived();
-    store.answer({ kind: 'row_refused', index: 1, sqlstate: '22003', message: 'out of range' });
-    await store.commitArrived();
-    expect(store.batches[1]?.readings.map((row) => row.metrics.get('temperature'))).toEqual([1, 3]);
-    expect(store.batches[1]?.deadLetters).toMatchObject([
-      { topic: 's1', reason: '22003', detail: 'out of range' },
-    ]);
-    store.answer();
-    await settle();
-    expect(source.acknowledged).toHaveLength(3);
-    expect(conserved()).toMatchObject({ stored: 2, deadLettered: 1, inFlight: 0 });
-  });
-
-  it('statement 6: a message of many bad readings costs one dead letter, two passes and one line', async () => {
-    const passes: number[] = [];
-    const alertManager: AlertEvaluator = {
-      ...noAlerting(),
-      evaluate: (rows) => {
-        passes.push(rows.length);
-        return noAlerting().evaluate();
-      },
-    };
-    const { source, store, clock, conserved } = await setup({ alertManager, maxRows: 20_000 });
-    source.deliver('s1', '1,2');
-    const bad = source.deliver('s1', Array.from({ length: 9000 }, (_, n) => n).join(','));
-    clock.advance(20);
-    await store.commitArrived();
-    const found = Array.from({ length: 9000 }, (_, index) => ({
-      index: index + 2,
-      sqlstate: '22003',
-      message: `value ${index} is out of range`,
-    }));
-    const [first, ...others] = found;
-    if (first === undefined) throw new Error('no row');
-    store.answer({ kind: 'row_refused', ...first, others });
-    await store.commitArrived();
-    store.answer();
-    await settle();
-    expect(passes).toEqual([9002, 2]);
-    const last = store.batches.at(-1);
-    expect(last?.readings).toHaveLength(2);
-    const named = [0, 1, 2, 3, 4].map((n) => `value ${n} is out of range`).join('; ');
-    expect(last?.deadLetters).toMatchObject([
-      { payload: bad.payload, reason: '22003', items: 9000, detail: `${named}; 9000 readings in all` },
-    ]);
-    expect(conserved()).toMatchObject({ received: 9002, stored: 2, deadLettered: 9000, inFlight: 0 });
   });
 
   it('statement 6: messages of very many values do not share a batch, and the event loop runs between them', async () => {
@@ -332,67 +143,6 @@ describe('Ingest', () => {
     expect(values.length).toBeGreaterThanOrEqual(3);
     expect(Math.max(...values)).toBeLessThanOrEqual(18_000);
     expect(conserved()).toMatchObject({ received: 60, stored: 60 });
-  });
-
-  it('refuses all readings of devices that may not register as one dead letter', async () => {
-    const { source, store, clock, conserved } = await setup({ registry: { allow: ['none'] } });
-    store.auto = stored;
-    source.deliver('x1', Array.from({ length: 500 }, String).join(','));
-    clock.advance(20);
-    await settle();
-    expect(store.batches[0]?.deadLetters).toMatchObject([
-      { reason: 'sensor_rejected', items: 500, detail: 'device x1; 500 readings in all' },
-    ]);
-    expect(conserved()).toMatchObject({ received: 500, deadLettered: 500, inFlight: 0 });
-  });
-
-  it('statement 6: beyond a number of dead letters a minute one a second is kept, all are counted and acknowledged', async () => {
-    const { source, store, clock, metrics, conserved } = await setup({ maxDeadLetters: 10 });
-    store.auto = stored;
-    const deliver = async () => {
-      for (let n = 0; n < 50; n++) source.deliver('s1', '!');
-      source.deliver('s1', '20');
-      clock.advance(20);
-      await settle();
-      return store.batches.at(-1)?.deadLetters.length;
-    };
-    expect(await deliver()).toBe(11);
-    expect(await deliver()).toBe(0);
-    clock.advance(1000);
-    expect(await deliver()).toBe(1);
-    clock.advance(60_000);
-    expect(await deliver()).toBe(11);
-    expect(source.acknowledged).toHaveLength(204);
-    expect(metrics.values.get('fieldwatch_dead_letters_dropped_total{reason=parse_error}')).toBe(177);
-    expect(conserved()).toMatchObject({ received: 204, stored: 4, deadLettered: 200, inFlight: 0 });
-  });
-
-  it('statement 6: of a message without a place among them every refused reading is counted', async () => {
-    const { source, store, clock, conserved } = await setup({ maxDeadLetters: 1 });
-    source.deliver('s1', '!');
-    source.deliver('s1', '!');
-    source.deliver('s1', '1,2,3');
-    clock.advance(20);
-    await store.commitArrived();
-    const refusal = { sqlstate: '23514', message: 'no' };
-    store.answer({ kind: 'row_refused', index: 0, ...refusal, others: [{ index: 2, ...refusal }] });
-    await store.commitArrived();
-    store.answer();
-    await settle();
-    expect(store.batches.at(-1)?.deadLetters).toHaveLength(2);
-    expect(conserved()).toMatchObject({ received: 5, stored: 1, deadLettered: 4, inFlight: 0 });
-  });
-
-  it('statement 14: keeps what cannot be decoded as a dead letter, and counts what is filtered', async () => {
-    const { source, store, clock, conserved } = await setup();
-    store.auto = stored;
-    source.deliver('s1', '!');
-    source.deliver('s1', '-');
-    clock.advance(20);
-    await settle();
-    expect(store.batches[0]?.deadLetters).toMatchObject([{ reason: 'parse_error', detail: 'not ours' }]);
-    expect(source.acknowledged).toHaveLength(2);
-    expect(conserved()).toMatchObject({ received: 2, deadLettered: 1, filtered: 1 });
   });
 
   it('acknowledges a copy for another filter in order, and stores nothing of it', async () => {
@@ -537,62 +287,6 @@ describe('Ingest', () => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
   });
 
-  it('names a dead letter after its message: one that comes again after a reconnect has the same id', async () => {
-    const { source, store, clock } = await setup();
-    store.auto = stored;
-    const first = source.deliver('s1', '!');
-    source.deliver('s1', '!');
-    clock.advance(20);
-    await settle();
-    source.connectivity({ state: 'disconnected', reason: 'cut', retryInMs: 1 });
-    const { packetId } = first;
-    source.deliver('s1', '!', { dup: true, epoch: 2, packetId, receivedAtMs: first.receivedAtMs + 5000 });
-    clock.advance(20);
-    await settle();
-    const letters = store.batches.flatMap(({ deadLetters }) => deadLetters);
-    const [one, other, again] = letters.map(({ id, receivedAtMs }) => `${id} ${receivedAtMs}`);
-    expect(again).toBe(one);
-    expect(other).not.toBe(one);
-  });
-
-  it('statement 6: names a dead letter after its message alone: another process, to which it is delivered again, makes the same', async () => {
-    const letters = async (dup: boolean) => {
-      const { source, store, clock } = await setup();
-      store.auto = stored;
-      source.deliver('s1', '!', { dup, receivedAtMs: dup ? 2e12 : 1e12 });
-      clock.advance(20);
-      await settle();
-      return store.batches.flatMap(({ deadLetters }) => deadLetters);
-    };
-    const [[first], [again]] = [await letters(false), await letters(true)];
-    expect([again?.id, again?.redelivered]).toEqual([first?.id, true]);
-    expect(first?.redelivered).toBeUndefined();
-  });
-
-  it('keeps readings that conflict as one dead letter of their message, with both values', async () => {
-    const { source, store, clock, conserved } = await setup();
-    source.deliver('s1', '1,2');
-    source.deliver('s1', '3');
-    clock.advance(20);
-    await store.commitArrived();
-    const values = [{ metric: 'temperature', stored: 5, sent: 1 }];
-    const letters = store.batches[0]?.keepConflicts?.([
-      { index: 0, values },
-      { index: 1, values: [{ metric: 'temperature', stored: 5, sent: 2 }] },
-    ]);
-    const at = '2023-11-14T22:13:20.000';
-    expect(letters).toMatchObject([
-      {
-        topic: 's1',
-        reason: 'conflict',
-        detail: `s1 at ${at}Z: temperature is stored as 5, sent as 1; s1 at ${at}001Z: temperature is stored as 5, sent as 2`,
-      },
-    ]);
-    store.answer({ stored: 1, conflict: 2 });
-    await settle();
-    expect(conserved()).toMatchObject({ received: 3, stored: 1, conflict: 2, deadLettered: 0 });
-  });
-
   it('writes and acknowledges what is held before it stops', async () => {
     const { source, store, ingest } = await setup();
     store.auto = stored;
@@ -653,7 +347,7 @@ describe('Ingest', () => {
     expect(store.batches.flatMap(({ readings }) => readings)).toHaveLength(2);
   });
 
-  it('a gateway that goes takes the sensors along that send through it', async () => {
+  it('an offline gateway takes the sensors that send through it offline', async () => {
     const evaluated: string[] = [];
     const evaluate: AlertEvaluator['evaluate'] = (rows) => {
       for (const { key, metrics } of rows) evaluated.push(`${key} ${[...metrics].join()}`);

@@ -6,14 +6,10 @@ import type { OutgoingNotification } from '../../../src/core/notify/delivery.ts'
 import { bodyOf, titleOf } from '../../../src/core/notify/messages.ts';
 import { ENDINGS, MESSAGES } from '../../../src/core/notify/text/language.ts';
 import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../../../src/core/notify/text/languages.ts';
-import { lasting, localSpan, localTime, localUntil } from '../../../src/core/notify/text/moment.ts';
-import { quantity } from '../../../src/core/notify/text/quantity.ts';
 import { sampleNotifications } from '../../../src/core/notify/text/samples.ts';
 import { type TextContext, sentenceOf } from '../../../src/core/notify/text/sentence.ts';
-import { trendAt, trendOf, trendWindow } from '../../../src/core/notify/text/trend.ts';
 import { notificationOf } from '../../support/notifications.ts';
 
-/** Half past nine in the morning in Berlin. */
 const NOW_MS = Date.UTC(2026, 10, 28, 8, 30);
 const MINUTE_MS = 60_000;
 const ago = (minutes: number): number => NOW_MS - minutes * MINUTE_MS;
@@ -247,7 +243,7 @@ describe('the lines below it', () => {
     expect(pushOf({ startedAtMs: ago(15) }, tomorrow)).toContain('\nsince 28 Nov 09:15 (1 d)');
   });
 
-  test('name the zone once, where nobody has chosen it', () => {
+  test('name the zone once, where notify.timezone is not set', () => {
     const unchosen = context({ namesZone: true });
     expect(pushOf({}, unchosen)).toMatch(/\nsince 09:15 CET \(15 min\)$/);
     expect(pushOf({ ...over, startedAtMs: ago(35) }, unchosen)).toContain(
@@ -388,173 +384,6 @@ test.each<[LanguageName, string]>([
   ],
 ])('a push in %s', (name, expected) => {
   expect(pushOf({ recent: { trend: 'rising' } }, context({ language: LANGUAGES[name] }))).toBe(expected);
-});
-
-test('a quantity has the digits that fit its unit, and those that tell it from its limit', () => {
-  const celsius = { locale: 'en-GB', unit: '°C' };
-  expect(quantity(-4.249, celsius)).toBe('-4.2 °C');
-  expect(quantity(-0.01, celsius)).toBe('0 °C');
-  expect(quantity(30.00001, celsius, [30])).toBe('30.00001 °C');
-  expect(quantity(30, celsius, [30])).toBe('30 °C');
-  expect(quantity(1013.26, { locale: 'de-DE', unit: 'hPa' })).toBe('1013,3 hPa');
-  expect(quantity(4210.4, { locale: 'en-GB', unit: undefined })).toBe('4210');
-  expect(quantity(30.00000001, celsius, [30])).toBe('30.00000001 °C');
-  expect(quantity(1_000_000_400, celsius, [1e9])).toBe('1000000400 °C');
-  expect(quantity(1.5e12, { locale: 'en-GB', unit: 'Wh' })).toBe('1500000000000 Wh');
-});
-
-test('a duration has its two largest units', () => {
-  expect([0, 45, 90, 299, 1199, 7500, 90_000, 400_000].map(lasting)).toEqual(
-    ['0 s', '45 s', '1 min 30 s', '4 min 59 s', '20 min', '2 h 5 min', '1 d 1 h', '4 d 15 h'], // prettier-ignore
-  );
-});
-
-test('a time is that of the zone, with its day where it is another one', () => {
-  const at = (atMs: number, timezone = 'Europe/Berlin', locale = 'en-GB') =>
-    localTime(atMs, NOW_MS, { locale, timezone });
-  expect(at(ago(0))).toBe('09:30');
-  expect(at(ago(0), 'UTC')).toBe('08:30 UTC');
-  expect(at(ago(600))).toBe('27 Nov 23:30');
-  expect(at(Date.UTC(2025, 0, 2, 12))).toBe('2 Jan 2025 13:00');
-  expect(at(ago(600), 'America/New_York')).toBe('27 Nov 17:30');
-});
-
-test('a span is as long as its two times say', () => {
-  const clock = { locale: 'en-GB', timezone: 'Europe/Berlin' };
-  const span = (from: string, to: string) => {
-    const [fromMs = 0, toMs = 0] = [from, to].map((time) => Date.parse(`2026-01-01T${time}Z`));
-    return Object.values(localSpan(fromMs, toMs, toMs, clock)).join(' ');
-  };
-  expect(span('08:27:10', '08:35:50')).toBe('09:27 09:35 8 min');
-  expect(span('08:27:50', '08:35:10')).toBe('09:27 09:35 8 min');
-  expect(span('08:27:10.900', '08:30:45.200')).toBe('09:27:10 09:30:45 3 min 35 s');
-  const untilMs = Date.parse('2026-01-01T08:55:40Z');
-  expect(localUntil(untilMs, untilMs - 200_000, clock)).toBe('09:55:40');
-  expect(localUntil(untilMs, untilMs - 400_000, clock)).toBe('09:55');
-});
-
-/** That a text claims must be what it shows, whatever the unit and however close the value is to its limit. */
-test.each([undefined, '°C', '%', 'hPa', 'V', 'lx'])(
-  'in %s the value shown is on the side of its limit',
-  (unit) => {
-    const shown = (value: number, other: number) =>
-      Number.parseFloat(quantity(value, { locale: 'en-GB', unit }, [other]));
-    for (let step = 1; step < 400; step++) {
-      const limit = ((step * 7919) % 400) / 8 - 25;
-      const distance = 10 ** -(step % 9) * (1 + (step % 7) / 3);
-      for (const value of [limit + distance, limit - distance]) {
-        const [seen, seenLimit] = [shown(value, limit), shown(limit, value)];
-        expect([value, limit, seen > seenLimit, seen < seenLimit]).toEqual([
-          value,
-          limit,
-          value > limit,
-          value < limit,
-        ]);
-        expect(Math.abs(seen - value)).toBeLessThanOrEqual(distance / 9);
-      }
-    }
-  },
-);
-
-const series = (...values: number[]) => values.map((value, index) => ({ timeMs: index * MINUTE_MS, value }));
-
-test('a trend is a change that the noise does not explain', () => {
-  expect(trendOf(series(1, 2))).toBeUndefined();
-  expect(trendOf(series(1, 2, 3, 4.1))).toBe('rising');
-  expect(trendOf(series(9, 8.2, 7.1, 6))).toBe('falling');
-  expect(trendOf(series(5, 5, 5, 5, 5))).toBe('steady');
-  expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.2))).toBe('steady');
-});
-
-test('at an alarm, a step out of the limit outweighs what came before it', () => {
-  const falling = series(9, 8.2, 7.1, 6, 5, 4.1, 3, 3.1);
-  const at = { timeMs: 7 * MINUTE_MS, value: 3.1, low: false };
-  expect(trendOf(falling)).toBe('falling');
-  expect(trendAt(falling, at)).toBeUndefined();
-  expect(trendAt(falling, { ...at, low: true })).toBe('falling');
-  const rising = falling.map(({ timeMs, value }) => ({ timeMs, value: -value }));
-  expect(trendAt(rising, { ...at, value: -3.1, low: true })).toBeUndefined();
-  expect(trendAt(rising, { ...at, value: -3.1 })).toBe('rising');
-});
-
-test('too few values that neither rise nor fall tell no trend', () => {
-  expect(trendOf(series(5, 5, 5))).toBeUndefined();
-  expect(trendOf(series(5, 5.2, 4.9, 5.1))).toBeUndefined();
-  expect(trendOf(series(1, 2, 3, 4, 5, 6, 7, 7.1, 7))).toBeUndefined();
-  // Twice a second: it fell until just now.
-  const fallen = series(
-    8.5,
-    7.3,
-    6.9,
-    6,
-    5.5,
-    4.9,
-    4.3,
-    4,
-    3.4,
-    2.5,
-    2.2,
-    1.5,
-    1.3,
-    0.9,
-    0.5,
-    0.9,
-    0.8,
-    0.8,
-    0.6,
-    0.8,
-    0.7,
-  );
-  expect(trendOf(fallen.map(({ timeMs, value }) => ({ timeMs: timeMs / 120, value })))).toBeUndefined();
-});
-
-test('a jump is a trend until five values have followed it, over five minutes', () => {
-  const calm = [-18, -18.1, -17.9, -18, -18.1, -18, -17.9, -18, -18.1, -18, -18];
-  const flat = new Array<number>(15).fill(-18);
-  for (const before of [calm, flat, calm.slice(0, 2), [-18]])
-    for (const after of [[9], [9, 9], [9, 9.1, 9], [9, 9, 9, 9]]) {
-      if (before.length + after.length < 3) continue;
-      expect([before, after, trendOf(series(...before, ...after))]).toEqual([before, after, 'rising']);
-      const down = [...before, ...after].map((value) => -value);
-      expect(trendOf(series(...down))).toBe('falling');
-    }
-  expect(trendOf(series(...flat, 9, 9.1, 9, 8.9, 9))).toBe('rising');
-  expect(trendOf(series(...flat, 9, 9.1, 9, 8.9, 9, 9))).toBe('steady');
-  const fast = series(...flat.slice(5), 9, 9.1, 9, 8.9, 9, 9, 9.1, 8.9, 9, 9);
-  expect(trendOf(fast)).toBe('steady');
-  expect(trendOf(fast.map(({ timeMs, value }) => ({ timeMs: timeMs / 30, value })))).toBe('rising');
-  // Up before, and back down now; a spike that is over; the last digit; the noise.
-  expect(trendOf(series(-18, -18, -18, -18, 9, 9, 9, 9, 9, -18, -18))).toBe('falling');
-  expect(trendOf(series(...calm, 9, -18, -18, -18, -18, -18))).toBe('falling');
-  expect(trendOf(series(...calm, 9, -18, -18, -18, -18, -18, -18))).toBe('steady');
-  expect(trendOf(series(...new Array<number>(10).fill(5), 5.1))).toBeUndefined();
-  expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.3))).toBe('steady');
-});
-
-test('a trend looks at twenty values, or ten minutes where these are more', () => {
-  const minutes = series(...Array.from({ length: 60 }, (_, index) => index));
-  expect(trendWindow(minutes)).toEqual(minutes.slice(-20));
-  const seconds = series(...Array.from({ length: 300 }, (_, index) => (index < 200 ? 5 : 15)));
-  const fast = seconds.map(({ timeMs, value }) => ({ timeMs: timeMs / 120, value }));
-  const window = trendWindow(fast);
-  expect([window.length, window.at(-1)]).toEqual([60, fast.at(-1)]);
-  expect([trendOf(fast.slice(-20)), trendOf(window)]).toEqual(['steady', 'rising']);
-});
-
-test('a trend is what the values do now: after a turn that of the values since, where the noise does not explain the turn', () => {
-  const peak = (after: number) =>
-    Array.from({ length: 12 }, (_, index) => ({
-      timeMs: index * MINUTE_MS,
-      value: 9 - Math.abs(index - (11 - after)) + 0.1 * (index % 3),
-    }));
-  const low = (after: number) => peak(after).map(({ timeMs, value }) => ({ timeMs, value: -value }));
-  for (const after of [2, 3, 5]) {
-    expect(trendOf(peak(after))).toBe('falling');
-    expect(trendOf(low(after))).toBe('rising');
-  }
-  expect(trendOf(series(1, 2, 3, 4, 5, 6, 7, 7.1, 7, 7.1, 7, 7, 7.1, 7))).toBe('steady');
-  expect(trendOf(series(5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5.1, 5.1, 5.1, 5.1, 5.1, 5.1))).toBe('steady');
-  expect(trendOf(series(-18, -18, -18, -18, -18, -18, -12, -4, 2, 9))).toBe('rising');
 });
 
 test('the samples have a text of each kind, an escalation among them', () => {
