@@ -1,3 +1,5 @@
+import { formatDuration } from '../core/duration.ts';
+import { isDurationText } from '../core/schema/common.ts';
 import * as z from '../core/schema/zod.ts';
 
 /**
@@ -158,6 +160,18 @@ export function alternativeFor(schema: z.core.$ZodType, value: unknown): z.core.
   const fits = (option: z.core.$ZodType) =>
     (inspect(option).core as z.core.$ZodTypes)._zod.def.type === wanted;
   return def.options.find(fits) ?? schema;
+}
+
+/** A parsed value as it would be written: its durations as `10m`, at any depth. */
+export function asWritten(schema: z.core.$ZodType, value: unknown): unknown {
+  if (typeof value === 'number') return isDurationText(inspect(schema).core) ? formatDuration(value) : value;
+  const written = (key: string | number, each: unknown) => {
+    const [schemaOfKey] = below(schema, key);
+    return schemaOfKey === undefined ? each : asWritten(schemaOfKey, each);
+  };
+  if (Array.isArray(value)) return value.map((each, at) => written(at, each));
+  if (!isPlainObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, written(key, each)]));
 }
 
 export interface Leaf extends SchemaNode {

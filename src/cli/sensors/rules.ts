@@ -1,7 +1,11 @@
+import { asWritten } from '../../config/walk.ts';
+import { kindFields } from '../../core/alert/kind/index.ts';
+import { commonFields } from '../../core/alert/rules/common-fields.ts';
 import type { AlertsConfig } from '../../core/alert/rules/config.ts';
 import type { SensorFacts } from '../../core/alert/rules/effective.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import { formatDuration } from '../../core/duration.ts';
+import type * as z from '../../core/schema/zod.ts';
 import type { Column } from '../output/table.ts';
 
 /** One field of a rule that a sensor has, and the layer of the configuration that it comes from. */
@@ -12,13 +16,7 @@ export interface RuleField {
   readonly from: string;
 }
 
-const DURATIONS: readonly string[] = [
-  'for',
-  'keep_firing_for',
-  'stale_after',
-  'no_data_after',
-  'repeat_interval',
-];
+const FIELDS: Readonly<Record<string, z.core.$ZodType>> = { ...commonFields, ...kindFields };
 
 /** The rules that apply to a sensor, field by field; `metrics` are those it sends, for rules that only "*" covers. */
 export function sensorRules(
@@ -45,13 +43,15 @@ function offlineFields(rules: RuleSet, sensor: SensorFacts): readonly RuleField[
 
 function metricFields(rules: RuleSet, sensor: SensorFacts, metrics: readonly string[]): readonly RuleField[] {
   return rules.effectiveRules(sensor, metrics).flatMap(({ metric, fields, origins }) =>
-    Object.entries(fields).map(([field, value]) => ({
-      metric,
-      field,
-      value:
-        typeof value === 'number' && DURATIONS.includes(field) ? formatDuration(value) : (value as unknown),
-      from: origins.get(field as keyof typeof fields) ?? '',
-    })),
+    Object.entries(fields).map(([field, value]) => {
+      const schema = FIELDS[field];
+      return {
+        metric,
+        field,
+        value: schema === undefined ? (value as unknown) : asWritten(schema, value),
+        from: origins.get(field as keyof typeof fields) ?? '',
+      };
+    }),
   );
 }
 

@@ -24,6 +24,9 @@ export function parseBytes(text: string): number | undefined {
 const DURATION = z.string().describe('duration, such as 250ms, 10s, 1h30m, 90 days');
 const SIZE = z.string().describe('size, such as 512 B, 64KiB, 16MiB, 1GiB');
 
+/** Whether a text (the schema behind a transform) is a duration. */
+export const isDurationText = (schema: z.core.$ZodType): boolean => schema === DURATION;
+
 /** A duration such as `10m`, `1h30m`, `90 days`; milliseconds after parsing. */
 export const duration = (bounds: { min?: string; max?: string } = {}) =>
   DURATION.transform((text, context) => {
