@@ -1,5 +1,3 @@
-import type { ConditionKind } from './alert/model.ts';
-
 /** Units by the name of a metric: for display. Canonical for the core metrics, a guess for the rest. */
 const UNITS: readonly (readonly [RegExp, string])[] = [
   [/^temperature$|(?:^|_)temperature$|_?temp_?c$|dew_?point/i, '°C'],
@@ -43,24 +41,4 @@ export function metricUnit(metric: string, max = 0, stated = NOT_STATED): string
   if (known !== undefined) return known;
   const unit = UNITS.find(([name]) => name.test(metric))?.[1];
   return unit === 'V' && max > 1000 ? 'mV' : unit;
-}
-
-/**
- * The unit of the value and the limit of an alert: a rate is per minute, missing data is in seconds, an anomaly has none.
- */
-export function alertUnit(kind: ConditionKind, metric: string, stated = NOT_STATED): string | undefined {
-  switch (kind) {
-    case 'no_data':
-    case 'offline':
-      return 's';
-    case 'anomaly':
-    case 'count':
-      return undefined;
-    case 'rate': {
-      const unit = metricUnit(metric, 0, stated);
-      return unit === undefined ? undefined : `${unit}/min`;
-    }
-    default:
-      return metricUnit(metric, 0, stated);
-  }
 }

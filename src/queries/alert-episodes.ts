@@ -1,4 +1,4 @@
-import { keyOfType } from '../core/alert/engine/alert-key.ts';
+import { identityOf } from '../core/alert/engine/alert-key.ts';
 import { SEVERITIES, type Severity } from '../core/alert/model.ts';
 import type { Matchers } from '../core/alert/rules/config.ts';
 import { type AlertLabels, matches } from '../core/alert/suppress/matcher.ts';
@@ -17,8 +17,6 @@ export interface EpisodeRow extends AlertListRow {
   /** Of the sensor. */
   readonly type: string | null;
   readonly tags: readonly string[];
-  readonly metric: string | null;
-  readonly kind: string | null;
   readonly backfilled: boolean;
   readonly state: string;
   /** Why it is not notified now. */
@@ -28,10 +26,10 @@ export interface EpisodeRow extends AlertListRow {
   readonly peakSoFar: number | null;
 }
 
-const FURTHER = `a.time::text AS at, s.name, s.type, coalesce(s.tags, '{}') AS tags, a.metric, a.kind, a.backfilled, false AS system,
+const FURTHER = `a.time::text AS at, s.name, s.type, coalesce(s.tags, '{}') AS tags, a.backfilled, false AS system,
   coalesce(a.alert_id::text, '') AS episode`;
-const SYSTEM_FURTHER = `a.started_at::text AS at, NULL::text AS name, NULL::text AS type, '{}'::text[] AS tags, NULL::text AS metric,
-  NULL::text AS kind, false AS backfilled, true AS system, a.alert_id::text AS episode`;
+const SYSTEM_FURTHER = `a.started_at::text AS at, NULL::text AS name, NULL::text AS type, '{}'::text[] AS tags,
+  false AS backfilled, true AS system, a.alert_id::text AS episode`;
 
 /** An episode may be less severe by now than its newest row is. */
 const PRESENT = {
@@ -100,7 +98,7 @@ SELECT a.began AS time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sens
   a.alert_type AS "alertType", a.severity, NULL::text AS message, a.last_value AS value, a.threshold, NULL::uuid AS "alertId",
   a.began AS "startedAt", NULL::timestamptz AS "resolvedAt", NULL::float8 AS "resolvedValue", NULL::text AS "resolveReason",
   NULL::float8 AS "peakValue", NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::timestamptz AS "ackedUntil", NULL::text AS suppressed,
-  a.began::text AS at, s.name, s.type, coalesce(s.tags, '{}') AS tags, a.metric, a.kind, false AS backfilled, false AS system,
+  a.began::text AS at, s.name, s.type, coalesce(s.tags, '{}') AS tags, a.metric, a.kind, a.side, false AS backfilled, false AS system,
   '' AS episode, a.state, NULL::text AS "deferredBy", NULL::float8 AS "peakSoFar"
 FROM (SELECT *, NULL::timestamptz AS acked_at, NULL::timestamptz AS acked_until, NULL::timestamptz AS resolved_at, coalesce(since, last_event_at) AS began FROM alert_state WHERE state = 'pending') a
 LEFT JOIN sensors s ON s.id = a.sensor_id
@@ -325,16 +323,15 @@ export async function silencesOf(
   return active.filter(({ matchers }) => matches(matchers, labels));
 }
 
-const NO_KEY = { metric: '', kind: '' } as const;
+const NO_KEY = { metric: '', kind: '' };
 
 /** What an episode is about. A row of an operator's own INSERT has only its type. */
-export function metricAndKind(row: Pick<EpisodeRow, 'system' | 'metric' | 'kind' | 'alertType'>): {
+export function metricAndKind(row: Parameters<typeof identityOf>[0] & { readonly system?: boolean }): {
   readonly metric: string;
   readonly kind: string;
 } {
-  if (row.system) return NO_KEY;
-  const { metric, kind, alertType } = row;
-  return metric === null || kind === null ? keyOfType(alertType) : { metric, kind };
+  if (row.system === true) return NO_KEY;
+  return identityOf(row);
 }
 
 /** A column of text: an operator's own INSERT may hold anything. */

@@ -1,4 +1,4 @@
-import type { Severity } from '../core/alert/model.ts';
+import type { Severity, Side } from '../core/alert/model.ts';
 import type { Matchers } from '../core/alert/rules/config.ts';
 import { type AlertLabels, matches } from '../core/alert/suppress/matcher.ts';
 import { FieldwatchError } from '../core/errors.ts';
@@ -16,7 +16,7 @@ export const columnsOf = ({ severity = 'a.severity', threshold = 'a.threshold' }
   a.started_at AS "startedAt", a.resolved_at AS "resolvedAt", a.resolved_value AS "resolvedValue",
   a.resolve_reason AS "resolveReason", a.peak_value AS "peakValue",
   CASE WHEN ${IS_ACKED} THEN a.acked_at END AS "ackedAt", CASE WHEN ${IS_ACKED} THEN a.acked_by END AS "ackedBy",
-  CASE WHEN ${IS_ACKED} THEN a.acked_until END AS "ackedUntil", a.suppressed`;
+  CASE WHEN ${IS_ACKED} THEN a.acked_until END AS "ackedUntil", a.suppressed, a.metric, a.kind, a.side`;
 
 /** The same columns of alerts of the system: the subject takes the place of the sensor, without a location. */
 export const SYSTEM_COLUMNS = `
@@ -24,7 +24,8 @@ export const SYSTEM_COLUMNS = `
   a.message, NULL::float8 AS value, NULL::float8 AS threshold, a.alert_id AS "alertId", a.started_at AS "startedAt",
   a.resolved_at AS "resolvedAt", NULL::float8 AS "resolvedValue",
   CASE WHEN a.resolved_at IS NOT NULL THEN 'value' END AS "resolveReason", NULL::float8 AS "peakValue",
-  NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::timestamptz AS "ackedUntil", NULL::text AS suppressed`;
+  NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::timestamptz AS "ackedUntil", NULL::text AS suppressed,
+  NULL::text AS metric, NULL::text AS kind, NULL::text AS side`;
 
 export const systemWhere = (sensor: string, location: string): string =>
   `(${sensor}::text[] IS NULL OR a.subject = ANY (${sensor})) AND ${location}::text IS NULL`;
@@ -55,6 +56,10 @@ export interface AlertListRow {
   readonly ackedUntil: Date | null;
   /** Why no notification was sent when it was raised. */
   readonly suppressed: string | null;
+  /** Null of a row that an operator inserted, and of an alert of the system. */
+  readonly metric: string | null;
+  readonly kind: string | null;
+  readonly side: Side | null;
 }
 
 export const openAlertLabelsSql = `

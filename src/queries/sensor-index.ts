@@ -1,3 +1,4 @@
+import { ABSENCE_KINDS } from '../core/alert/kind/index.ts';
 import type { Millis } from '../core/reading.ts';
 import { type SensorCondition, type SensorState, SENSOR_STATES, sensorState } from '../core/sensor-state.ts';
 import type { Db } from './db.ts';
@@ -50,8 +51,8 @@ CROSS JOIN LATERAL (
 
 /** How many alerts are open of each sensor that has one. */
 export const openBySensorSql = `
-SELECT sensor_id AS id, count(*) FILTER (WHERE kind NOT IN ('no_data', 'offline'))::int AS alerts,
-  count(*) FILTER (WHERE kind IN ('no_data', 'offline'))::int AS missing
+SELECT sensor_id AS id, count(*) FILTER (WHERE kind <> ALL ($1::text[]))::int AS alerts,
+  count(*) FILTER (WHERE kind = ANY ($1))::int AS missing
 FROM alert_state WHERE state NOT IN ('ok', 'pending') GROUP BY sensor_id`;
 
 /** A sensor as lists need it. */
@@ -120,7 +121,7 @@ export class SensorIndex {
     const nowMs = this.#nowMs();
     const rows = await this.#rows();
     const open = new Map(
-      (await this.#db.query<OpenRow>(openBySensorSql, [])).rows.map((row) => [row.id, row]),
+      (await this.#db.query<OpenRow>(openBySensorSql, [ABSENCE_KINDS])).rows.map((row) => [row.id, row]),
     );
     const lastSeen = await this.#newest(rows, startedMs, nowMs);
     this.#sensors = rows

@@ -1,9 +1,10 @@
+import { identityOf } from '../core/alert/engine/alert-key.ts';
 import * as z from '../core/schema/zod.ts';
 import { messageOf } from '../core/errors.ts';
 import { type Delivery, type OutgoingNotification, statusOf } from '../core/notify/delivery.ts';
 import { alertTopic } from '../core/notify/mqtt-topic.ts';
 import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
-import { type TextContext, identityOf, sentenceOf, unitOf } from '../core/notify/text/sentence.ts';
+import { type TextContext, sentenceOf, unitOf } from '../core/notify/text/sentence.ts';
 import { rfc3339 } from '../core/notify/webhook-body.ts';
 import { text } from '../core/schema/fields.ts';
 import type { NotificationSink } from '../ports/notification.ts';

@@ -1,5 +1,7 @@
+import { isAbsence } from '../../core/alert/kind/index.ts';
+import { alertUnit } from '../../core/alert/kind/alert-unit.ts';
 import { SEVERITIES, type Severity } from '../../core/alert/model.ts';
-import { type StatedUnit, alertUnit, metricUnit } from '../../core/metric-unit.ts';
+import { type StatedUnit, metricUnit } from '../../core/metric-unit.ts';
 import { type SensorState, sensorState } from '../../core/sensor-state.ts';
 import type { Clock } from '../../ports/time.ts';
 import {
@@ -163,7 +165,7 @@ function statesBySensor(states: ReadonlyMap<string, CurrentAlert>): ReadonlyMap<
   for (const { sensor, state, kind } of states.values()) {
     if (state === 'pending') continue;
     const count = counts.get(sensor) ?? { alerts: 0, missing: 0 };
-    if (kind === 'no_data' || kind === 'offline') count.missing += 1;
+    if (isAbsence(kind)) count.missing += 1;
     else count.alerts += 1;
     counts.set(sensor, count);
   }

@@ -1,4 +1,5 @@
-import { type StatedUnit, alertUnit } from '../../core/metric-unit.ts';
+import { alertUnit } from '../../core/alert/kind/alert-unit.ts';
+import { type StatedUnit } from '../../core/metric-unit.ts';
 import { type EpisodeRow, metricAndKind, severityOf } from '../../queries/alert-episodes.ts';
 import { ALERT_STATES, type Alert, type AlertState } from '../contract/alerts.ts';
 import { finite, iso, isoOrNull } from './values.ts';

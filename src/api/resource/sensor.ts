@@ -1,7 +1,8 @@
+import { limitUnit } from '../../core/alert/kind/alert-unit.ts';
 import { onDelayUs } from '../../core/alert/rules/condition.ts';
 import type { AlertsConfig } from '../../core/alert/rules/config.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
-import { type StatedUnit, alertUnit } from '../../core/metric-unit.ts';
+import { type StatedUnit } from '../../core/metric-unit.ts';
 import { listEpisodes } from '../../queries/alert-episodes.ts';
 import { latestValues } from '../../queries/latest-values.ts';
 import type { IndexedSensor } from '../../queries/sensor-index.ts';
@@ -83,7 +84,7 @@ export function limitsOf(
             runbook,
             from,
           },
-          boundUnit: alertUnit(kind, metric, stated) ?? null,
+          boundUnit: limitUnit(kind, metric, stated) ?? null,
           forS: onDelayUs(condition, level) / 1_000_000,
           keepFiringForS: keepFiringForUs / 1_000_000,
         };

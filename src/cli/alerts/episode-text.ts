@@ -1,5 +1,8 @@
-import { isOfSilence } from '../../core/alert/engine/alert-key.ts';
-import { type StatedUnit, alertUnit } from '../../core/metric-unit.ts';
+import { extremeOf } from '../../core/alert/extreme.ts';
+import { isOfAbsence, kindOf } from '../../core/alert/kind/index.ts';
+import type { Side } from '../../core/alert/model.ts';
+import { alertUnit } from '../../core/alert/kind/alert-unit.ts';
+import { type StatedUnit } from '../../core/metric-unit.ts';
 import { type EpisodeRow, metricAndKind } from '../../queries/alert-episodes.ts';
 import type { Db } from '../../queries/db.ts';
 import { metricUnits } from '../../queries/metrics.ts';
@@ -31,40 +34,48 @@ function unnotified({ resolvedAt, deferredBy, suppressed }: EpisodeRow): readonl
 }
 
 /** Since when it is as its text says: since the first breach, or the last sign of life. */
-export function since({ startedAt, time, alertType, threshold }: EpisodeRow): Date {
+export function since(row: EpisodeRow): Date {
+  const { startedAt, time, threshold } = row;
   const startedMs = (startedAt ?? time).getTime();
-  return new Date(isOfSilence(alertType) ? startedMs - (threshold ?? 0) * 1000 : startedMs);
+  return new Date(isOfAbsence(row) ? startedMs - (threshold ?? 0) * 1000 : startedMs);
+}
+
+/** What an alert is about, and its numbers: an episode, a row, a notification or a line of the log. */
+export interface Crossed {
+  readonly alertType: string;
+  readonly value: number | null;
+  readonly threshold: number | null;
+  /** These are absent in lines of older versions and in an operator's own rows: read from the type. */
+  readonly metric?: string | null | undefined;
+  readonly kind?: string | null | undefined;
+  readonly side?: Side | null | undefined;
+  readonly system?: boolean;
 }
 
 /** `9.4 °C`, with the unit that its kind implies and the digits that tell it from `other`; `-` where there is no value. */
 export function valueText(
   value: number | null,
-  row: Pick<EpisodeRow, 'alertType' | 'system' | 'metric' | 'kind'>,
-  stated: StatedUnit,
+  row: Omit<Crossed, 'value' | 'threshold'>,
+  stated?: StatedUnit,
   other: number | null = null,
 ): string {
   if (value === null) return '-';
-  if (isOfSilence(row.alertType)) return formatSeconds(value);
+  if (isOfAbsence(row)) return formatSeconds(value);
   const { metric, kind } = metricAndKind(row);
-  // The values of an anomaly are in the unit of its metric.
-  const unit = alertUnit(kind === 'anomaly' ? 'threshold' : kind, metric, stated);
-  return valueBeside(value, unit, other);
+  return valueBeside(value, alertUnit(kind, metric, stated), other);
 }
 
 /** `9.4 °C > 8 °C`: what was measured against what was allowed. */
-export function crossingText(row: EpisodeRow, stated: StatedUnit): string {
-  const { alertType, value, threshold } = row;
-  if (alertType === 'offline' && threshold === 0) return 'reported offline';
-  if (isOfSilence(alertType)) return `silent for ${valueText(value, row, stated)}`;
+export function crossingText(row: Crossed, stated?: StatedUnit): string {
+  const { value, threshold } = row;
+  if (isOfAbsence(row))
+    return threshold === 0 ? 'reported offline' : `silent for ${valueText(value, row, stated)}`;
   const measured = valueText(value, row, stated, threshold);
   if (threshold === null) return measured;
-  const { kind } = metricAndKind(row);
-  const sign = kind === 'count' ? '>=' : isHigh(row) ? '>' : '<';
-  return `${measured} ${sign} ${valueText(threshold, row, stated, value)}`;
+  const { includesLimit } = kindOf(metricAndKind(row).kind);
+  const isLow = extremeOf({ ...row, peakValue: value }) === 'lowest';
+  return `${measured} ${isLow ? '<' : '>'}${includesLimit === true ? '=' : ''} ${valueText(threshold, row, stated, value)}`;
 }
-
-const isHigh = ({ alertType, value, threshold }: EpisodeRow): boolean =>
-  !alertType.endsWith('_low') && (alertType.endsWith('_high') || (value ?? Infinity) > (threshold ?? 0));
 
 const ID_DIGITS = 8;
 

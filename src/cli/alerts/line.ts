@@ -1,10 +1,11 @@
-import { isOfSilence } from '../../core/alert/engine/alert-key.ts';
+import { isOfAbsence } from '../../core/alert/kind/index.ts';
 import { extremeOf } from '../../core/alert/extreme.ts';
 import type { AlertNotification, NotificationEvent } from '../../core/alert/model.ts';
 import { formatDuration } from '../../core/duration.ts';
 import { suppressionWords } from './words.ts';
 import { plainText } from '../../core/printable.ts';
-import { formatAlertValue, formatCrossing, formatTime } from '../output/format.ts';
+import { crossingText, valueText } from './episode-text.ts';
+import { formatTime } from '../output/format.ts';
 import { type Paint, padCells, severityPaint } from '../output/terminal.ts';
 import type { Zone } from '../zone.ts';
 
@@ -14,6 +15,9 @@ export type AlertEvent = Pick<
   | 'event'
   | 'sensorKey'
   | 'alertType'
+  | 'metric'
+  | 'kind'
+  | 'side'
   | 'severity'
   | 'value'
   | 'threshold'
@@ -52,7 +56,7 @@ export function formatAlertLine(
     padCells(color(MARKS[alert.event]), 12),
     padCells(plainText(alert.sensorKey), 15),
     padCells(plainText(alert.alertType), 18),
-    resolved ? formatEnd(alert) : formatCrossing(alert.alertType, alert.value, alert.threshold),
+    resolved ? formatEnd(alert) : crossingText(alert),
     ...(resolved || alert.severity === 'warning' ? [] : [color(alert.severity)]),
     ...(typeof alert.suppressed === 'string' ? [paint.dim(`(${suppressionWords(alert.suppressed)})`)] : []),
   ];
@@ -60,20 +64,20 @@ export function formatAlertLine(
 }
 
 function formatEnd(alert: AlertEvent): string {
-  const { alertType, peakValue, threshold } = alert;
+  const { peakValue, threshold } = alert;
   const lastedS = lastedOf(alert);
   const after = lastedS === null ? '' : `after ${formatDuration(Math.round(lastedS) * 1000)}`;
   const extreme =
-    peakValue === null || isOfSilence(alertType)
+    peakValue === null || isOfAbsence(alert)
       ? ''
-      : `${extremeOf(alert)} ${formatAlertValue(alertType, peakValue, threshold)}`;
+      : `${extremeOf(alert)} ${valueText(peakValue, alert, undefined, threshold)}`;
   return [after, extreme].filter((part) => part !== '').join(', ');
 }
 
 /** For how long it was as the line says: what was missed had been silent before that was noticed. */
-export const lastedOf = ({
-  alertType,
-  durationS,
-  threshold,
-}: Pick<AlertEvent, 'alertType' | 'durationS' | 'threshold'>): number | null =>
-  durationS !== null && isOfSilence(alertType) ? durationS + (threshold ?? 0) : durationS;
+export function lastedOf(
+  alert: Pick<AlertEvent, 'alertType' | 'kind' | 'durationS' | 'threshold'>,
+): number | null {
+  const { durationS, threshold } = alert;
+  return durationS !== null && isOfAbsence(alert) ? durationS + (threshold ?? 0) : durationS;
+}

@@ -21,6 +21,9 @@ export function alertOfLogLine(line: string): AlertEvent | undefined {
     event,
     severity,
     alertType,
+    ...(typeof fields.metric === 'string' && typeof fields.kind === 'string'
+      ? { metric: fields.metric, kind: fields.kind }
+      : {}),
     eventTimeMs,
     sensorKey: textOf(fields.sensor) ?? `#${textOf(fields.sensor_id) ?? '?'}`,
     value: numberOf(fields.value),

@@ -1,3 +1,4 @@
+import { identityOf } from '../../core/alert/engine/alert-key.ts';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
 import type { Config } from '../../config/schema/index.ts';
@@ -123,7 +124,8 @@ async function curveAround(
   const retention = metricRetention(planOf(config.policies));
   const chosen = await chooseSeries(db, row.sensorId, [around.metric], { range, retention, nowMs });
   // Of what a bucket joins, the extreme on the side of the limit.
-  const of = row.alertType.endsWith('_low') ? 'min' : row.alertType.endsWith('_high') ? 'max' : 'mean';
+  const { side } = identityOf(row);
+  const of = side === 'low' ? 'min' : side === 'high' ? 'max' : 'mean';
   for await (const columns of chosen.columns) return { ...around, values: spread(columns, of, range) };
   return undefined;
 }

@@ -1,5 +1,5 @@
+import { isOfAbsence, kindOf } from '../../core/alert/kind/index.ts';
 import type { EpisodeStepName } from '../../core/alert/state/transitions.ts';
-import { isOfSilence } from '../../core/alert/engine/alert-key.ts';
 import { extremeOf } from '../../core/alert/extreme.ts';
 import type { StatedUnit } from '../../core/metric-unit.ts';
 import { plainText } from '../../core/printable.ts';
@@ -115,9 +115,7 @@ function headLines(
     ['value', row.value === null ? null : crossingText(row, stated)],
     [
       extremeOf({ ...row, peakValue }),
-      peakValue === null || isOfSilence(row.alertType)
-        ? null
-        : valueText(peakValue, row, stated, row.threshold),
+      peakValue === null || isOfAbsence(row) ? null : valueText(peakValue, row, stated, row.threshold),
     ],
     ['since', formatTime(sinceAt, zone)],
     [resolved ? 'lasted' : 'lasts', formatSpan(sinceAt, row.resolvedAt ?? new Date(nowMs))],
@@ -159,9 +157,6 @@ function notNotified(
   return suppressed === null ? null : `when it fired, ${explainedSuppression(suppressed)}`;
 }
 
-/** Kinds whose limit is a value of the metric itself. */
-const ON_THE_CURVE: ReadonlySet<string> = new Set(['threshold', 'mean', 'anomaly']);
-
 function plotLines({ curve, record: { rows }, steps }: AlertStory, { width, zone }: Page): readonly string[] {
   if (curve === undefined) return [];
   const { metric, from, to, values } = curve;
@@ -174,7 +169,7 @@ function plotLines({ curve, record: { rows }, steps }: AlertStory, { width, zone
   const lines = curveLines(
     {
       ...{ values, marks, from: formatTime(from, zone), to: formatTime(to, zone) },
-      limits: ON_THE_CURVE.has(metricAndKind(first).kind) ? limits : [],
+      limits: kindOf(metricAndKind(first).kind).limitOnCurve === undefined ? [] : limits,
     },
     width,
   );
@@ -186,7 +181,7 @@ function courseLines(
   { paint, width, zone }: Page,
 ): readonly string[] {
   const [first] = rows;
-  const ofSilence = isOfSilence(first.alertType);
+  const ofSilence = isOfAbsence(first);
   const number = (value: number | null) =>
     value === null || ofSilence ? '' : valueText(value, first, stated, first.threshold);
   const course = ofSilence ? steps.flatMap((step) => ofMissed(step, first)) : steps;

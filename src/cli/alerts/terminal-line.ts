@@ -50,10 +50,16 @@ function groupLine(fields: Fields, paint: Paint): string {
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? plainText(value) : undefined;
 
-function lasted({ alert_type: alertType, duration_s: durationS, threshold }: Fields): string | undefined {
+function lasted({
+  alert_type: alertType,
+  kind,
+  duration_s: durationS,
+  threshold,
+}: Fields): string | undefined {
   if (typeof durationS !== 'number') return undefined;
   const seconds = lastedOf({
     alertType: String(alertType),
+    ...(typeof kind === 'string' ? { kind } : {}),
     durationS,
     threshold: typeof threshold === 'number' ? threshold : null,
   });

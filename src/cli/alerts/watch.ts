@@ -67,6 +67,12 @@ const SUPPRESSIONS = ['silence', 'maintenance', 'inhibition'] as const;
 
 const isSeverity = (text: string): text is Severity => (SEVERITIES as readonly string[]).includes(text);
 
+/** None of an operator's own row. */
+const ofRule = ({ metric, kind, side }: AlertListRow) => ({
+  ...(metric === null || kind === null ? {} : { metric, kind }),
+  ...(side === null ? {} : { side }),
+});
+
 function fired(row: AlertListRow, event: 'firing' | 'escalated'): WatchedAlert {
   return {
     event,
@@ -74,6 +80,7 @@ function fired(row: AlertListRow, event: 'firing' | 'escalated'): WatchedAlert {
     sensorKey: row.sensor,
     location: row.location,
     alertType: row.alertType,
+    ...ofRule(row),
     severity: isSeverity(row.severity) ? row.severity : 'warning',
     text: row.message,
     reason: null,

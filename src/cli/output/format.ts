@@ -1,49 +1,11 @@
-import { isOfSilence } from '../../core/alert/engine/alert-key.ts';
-import { SUFFIXES } from '../../core/alert/kind/index.ts';
 import { formatDuration } from '../../core/duration.ts';
-import { isCoreMetric } from '../../core/reading.ts';
-import { metricUnit } from '../../core/metric-unit.ts';
 import { quantity } from '../../core/notify/text/quantity.ts';
 
 /** Values as text in tables and lines. JSON and CSV never pass through here. */
 
-const KIND = new RegExp(`_(?:${SUFFIXES.join('|')})$`);
-
-/** `temperature_rate_high` -> `temperature`. */
-export const metricOf = (alertType: string): string => alertType.replace(KIND, '');
-
-/** Of a metric with a column of its own; the others are a guess. */
-function unitOf(alertType: string): string {
-  const metric = metricOf(alertType);
-  const unit = isCoreMetric(metric) ? (metricUnit(metric) ?? '') : '';
-  return /_rate_(?:high|low)$/.test(alertType) ? `${unit}/min` : unit;
-}
-
 /** As in the texts of notifications: with the digits that leave it on its side of `other`. */
 export const valueBeside = (value: number, unit: string | undefined, other: number | null = null): string =>
   quantity(value, { locale: 'en-GB', unit }, other === null ? [] : [other]);
-
-/** `9.4 °C`, with the unit that the alert's kind implies; `-` where there is no value. */
-export function formatAlertValue(
-  alertType: string,
-  value: number | null,
-  other: number | null = null,
-): string {
-  if (value === null) return '-';
-  return isOfSilence(alertType) ? formatSeconds(value) : valueBeside(value, unitOf(alertType), other);
-}
-
-/** `9.4 °C > 8 °C`: what was measured against what was allowed. */
-export function formatCrossing(alertType: string, value: number | null, threshold: number | null): string {
-  if (alertType === 'offline' && threshold === 0) return 'reported offline';
-  if (isOfSilence(alertType)) return `silent for ${formatAlertValue(alertType, value)}`;
-  const measured = formatAlertValue(alertType, value, threshold);
-  if (threshold === null) return measured;
-  const above = alertType.endsWith('_low')
-    ? false
-    : alertType.endsWith('_high') || (value ?? Infinity) > threshold;
-  return `${measured} ${above ? '>' : '<'} ${formatAlertValue(alertType, threshold, value)}`;
-}
 
 /** `2h5m`; from a minute on without seconds, from a day on without minutes. */
 export function formatSeconds(seconds: number): string {

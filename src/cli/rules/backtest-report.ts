@@ -8,7 +8,8 @@ import {
 import { counted } from '../../core/counted.ts';
 import type { TimeRange } from '../../queries/db.ts';
 import { type Cli, print } from '../command.ts';
-import { formatCrossing, formatSeconds, formatTime } from '../output/format.ts';
+import { crossingText } from '../alerts/episode-text.ts';
+import { formatSeconds, formatTime } from '../output/format.ts';
 import { jsonLine } from '../output/rows.ts';
 import { type Column, tableLines } from '../output/table.ts';
 import { createPaint, wantsColor } from '../output/terminal.ts';
@@ -172,7 +173,7 @@ const episodeColumns = (compared: boolean): readonly Column<Changed>[] => [
   {
     title: 'value',
     value: ([, each]) => each.value,
-    format: (_, [, each]) => formatCrossing(each.alertType, each.value, each.threshold),
+    format: (_, [, each]) => crossingText(each),
   },
   { title: 'resolved_at', value: ([, each]) => dateOf(each.resolvedAtUs) },
 ];

@@ -48,7 +48,7 @@ function metricFields(rules: RuleSet, sensor: SensorFacts, metrics: readonly str
       return {
         metric,
         field,
-        value: schema === undefined ? (value as unknown) : asWritten(schema, value),
+        value: schema === undefined ? value : asWritten(schema, value),
         from: origins.get(field as keyof typeof fields) ?? '',
       };
     }),

@@ -1,3 +1,4 @@
+import { isAbsence } from '../alert/kind/index.ts';
 import type { AlertNotification } from '../alert/model.ts';
 import type { Millis } from '../reading.ts';
 import {
@@ -346,8 +347,7 @@ function verdictOf(row: Row, newer: boolean, view: EpisodeView, nowMs: Millis): 
   if (ackedUntilMs === Infinity) return cancelled;
   if (ackedUntilMs !== undefined && ackedUntilMs > nowMs) return { dueMs: ackedUntilMs };
   if (origin !== 'reminder' && newer) return { held: false, outcome: 'collapsed' };
-  const isAbsence = kind === 'no_data' || kind === 'offline';
-  if (origin === 'reminder' && !isAbsence && view.isSilent(sensorId, metric))
+  if (origin === 'reminder' && !isAbsence(kind) && view.isSilent(sensorId, metric))
     return { dueMs: nowMs + (repeatMs ?? 0) };
   const ackEnded = ackedUntilMs !== undefined && ackedUntilMs > nowMs - row.step * 1000;
   return { held: false, createdMs: nowMs, dueMs: nowMs, ackEnded };

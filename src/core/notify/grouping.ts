@@ -1,3 +1,4 @@
+import { isOfAbsence } from '../alert/kind/index.ts';
 import type { AlertNotification } from '../alert/model.ts';
 import { type AlertLabels, labelValues } from '../alert/suppress/matcher.ts';
 import type { Millis } from '../reading.ts';
@@ -30,7 +31,6 @@ export const COLLAPSE_AFTER_MS = 30_000;
 /** So many of a group are named, the most severe first. */
 export const GROUP_NAMES = 10;
 
-const ABSENCE_KINDS: readonly string[] = ['no_data', 'offline'];
 const MAX_KEY = 1000;
 
 /** `scopes`: the narrowest first, the route before the sink. */
@@ -41,17 +41,13 @@ export function placementOf(
 ): Placement {
   const first = <Key extends keyof GroupingConfig>(key: Key) =>
     scopes.find((scope) => scope[key] !== undefined)?.[key];
-  const isAbsence = isAboutAbsence(notification);
+  const isMissing = isOfAbsence(notification);
   const intervalMs = notification.severity === 'critical' ? CRITICAL_INTERVAL_MS : INTERVAL_MS;
   return {
     groupKey: groupKeyOf(first('groupBy') ?? DEFAULT_GROUP_BY, notification, alert),
-    waitMs: first('groupWaitMs') ?? (isAbsence ? ABSENCE_WAIT_MS : WAIT_MS),
-    intervalMs: first('groupIntervalMs') ?? (isAbsence ? ABSENCE_INTERVAL_MS : intervalMs),
+    waitMs: first('groupWaitMs') ?? (isMissing ? ABSENCE_WAIT_MS : WAIT_MS),
+    intervalMs: first('groupIntervalMs') ?? (isMissing ? ABSENCE_INTERVAL_MS : intervalMs),
   };
-}
-
-function isAboutAbsence({ kind, alertType }: AlertNotification): boolean {
-  return kind === undefined ? /(^|_)(no_data|offline)$/.test(alertType) : ABSENCE_KINDS.includes(kind);
 }
 
 function groupKeyOf(groupBy: readonly string[], { alertId }: AlertNotification, alert: AlertLabels): string {

@@ -1,4 +1,7 @@
+import { identityOf } from '../alert/engine/alert-key.ts';
 import { extremeOf } from '../alert/extreme.ts';
+import { isAbsence, kindOf } from '../alert/kind/index.ts';
+import type { KindSentences } from '../alert/kind/rule-kind.ts';
 import { NO_SENSOR } from '../policy/episode.ts';
 import { type Delivery, type OutgoingNotification, isGroup, statusOf } from './delivery.ts';
 import { oneLine } from './one-line.ts';
@@ -9,9 +12,7 @@ import { count } from './text/quantity.ts';
 import {
   type TextContext,
   clockOf,
-  identityOf,
   isLate,
-  isOfSilence,
   isOfSystem,
   metricText,
   quantityOf,
@@ -112,8 +113,7 @@ function escalationLine(
 }
 
 /** Its extreme is a value of the metric. */
-const isNumeric = (notification: OutgoingNotification): boolean =>
-  !isOfSilence(identityOf(notification).kind);
+const isNumeric = (notification: OutgoingNotification): boolean => !isAbsence(identityOf(notification).kind);
 
 /** How old it is, and the value of now. */
 function lateLines(notification: OutgoingNotification, context: TextContext): readonly string[] {
@@ -172,6 +172,13 @@ function groupTitle({ notifications, total }: Delivery, context: TextContext): s
   );
 }
 
+const GROUP_ABOVE = { now: 'group_above', over: 'group_was_above' } as const;
+const GROUP_BELOW = { now: 'group_below', over: 'group_was_below' } as const;
+const GROUP_END: NonNullable<KindSentences['groupEnd']> = {
+  message: 'group_resolved',
+  reasons: ['value', 'flapping_end'],
+};
+
 /** Of a group that is about the same; undefined: there is nothing to say but their number. */
 function groupMessage(
   notifications: readonly OutgoingNotification[],
@@ -179,13 +186,9 @@ function groupMessage(
 ): MessageName | undefined {
   if (first.event.startsWith('flapping')) return undefined;
   if (first.event === 'resolved') return groupEnd(notifications, first);
-  const { kind, low } = identityOf(first);
-  const isOver = notifications.every(({ past }) => past === 'over');
-  if (kind === 'offline') return isOver ? 'group_was_offline' : 'group_offline';
-  if (kind === 'no_data') return isOver ? 'group_was_no_data' : 'group_no_data';
-  if (kind === 'anomaly' || kind === 'count') return undefined;
-  if (isOver) return low ? 'group_was_below' : 'group_was_above';
-  return low ? 'group_below' : 'group_above';
+  const { kind, side } = identityOf(first);
+  const { group = side === 'low' ? GROUP_BELOW : GROUP_ABOVE } = kindOf(kind).sentences ?? {};
+  return notifications.every(({ past }) => past === 'over') ? group?.over : group?.now;
 }
 
 /** Who removes a rule or retires sensors ends alerts of sensors that are neither back nor back to normal. */
@@ -194,11 +197,9 @@ function groupEnd(
   first: OutgoingNotification,
 ): MessageName | undefined {
   const { kind } = identityOf(first);
-  const areAll = (...reasons: string[]) =>
-    notifications.every(({ reason }) => reasons.includes(reason ?? 'value'));
-  if (kind === 'offline') return areAll('data_resumed') ? 'group_resolved_offline' : undefined;
-  if (kind === 'no_data') return areAll('data_resumed') ? 'group_resolved_no_data' : undefined;
-  return kind !== 'count' && areAll('value', 'flapping_end') ? 'group_resolved' : undefined;
+  const { groupEnd = GROUP_END } = kindOf(kind).sentences ?? {};
+  const areAll = notifications.every(({ reason }) => groupEnd?.reasons.includes(reason ?? 'value'));
+  return areAll ? groupEnd?.message : undefined;
 }
 
 function groupBody({ notifications, total }: Delivery, context: TextContext): string {

@@ -1,3 +1,4 @@
+import { identityOf } from '../alert/engine/alert-key.ts';
 import { formatDuration } from '../duration.ts';
 import { withoutNoise } from '../format-number.ts';
 import { type OutgoingNotification, statusOf } from './delivery.ts';
@@ -6,7 +7,6 @@ import { localTime } from './text/moment.ts';
 import {
   type TextContext,
   clockOf,
-  identityOf,
   metricText,
   quantityOf,
   sentenceOf,

@@ -1,4 +1,4 @@
-import { isOfSilence } from '../../core/alert/engine/alert-key.ts';
+import { isOfAbsence } from '../../core/alert/kind/index.ts';
 import { type AlertNotification, isAlertChange } from '../../core/alert/model.ts';
 import type { LogFields, Logger } from '../../ports/metrics.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
@@ -71,9 +71,7 @@ export class NoDataDigest {
   /** Those of them that a group line covers, now or later. */
   take(notifications: readonly AlertNotification[]): ReadonlySet<AlertNotification> {
     const grouped = TRANSITIONS.flatMap((transition) => {
-      const members = notifications.filter(
-        ({ event, alertType }) => event === transition && isOfSilence(alertType),
-      );
+      const members = notifications.filter((each) => each.event === transition && isOfAbsence(each));
       return members.length > 0 && this.joins(transition, members) ? members : [];
     });
     return new Set(grouped);

@@ -1,10 +1,11 @@
+import { identityOf } from '../../core/alert/engine/alert-key.ts';
+import { alertUnit } from '../../core/alert/kind/alert-unit.ts';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { type AlertChange, type AlertNotification, isAlertChange } from '../../core/alert/model.ts';
 import { messageOf } from '../../core/errors.ts';
-import { alertUnit } from '../../core/metric-unit.ts';
 import type { SensorFactsOf } from '../../core/notify/delivery.ts';
 import { LANGUAGES } from '../../core/notify/text/languages.ts';
-import { identityOf, isOfSystem, sentenceOf } from '../../core/notify/text/sentence.ts';
+import { isOfSystem, sentenceOf } from '../../core/notify/text/sentence.ts';
 import { printableJson } from '../../core/printable.ts';
 import { PollLoop } from '../../lib/poll-loop.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';

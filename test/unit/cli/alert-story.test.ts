@@ -4,7 +4,7 @@ import { type AlertStory, storyDocument, storyLines } from '../../../src/cli/ale
 import { ackSentence } from '../../../src/cli/alerts/ack.ts';
 import { routeWords } from '../../../src/cli/alerts/words.ts';
 import { crossingText, shortStanding, standing } from '../../../src/cli/alerts/episode-text.ts';
-import { formatCrossing, formatShortTime, formatSpan, formatTime } from '../../../src/cli/output/format.ts';
+import { formatShortTime, formatSpan, formatTime } from '../../../src/cli/output/format.ts';
 import { cells, createPaint } from '../../../src/cli/output/terminal.ts';
 import { courseOf } from '../../../src/queries/alert-course.ts';
 import {
@@ -20,7 +20,7 @@ const ID = '7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10';
 
 const row = (change: Partial<EpisodeRow> = {}): EpisodeRow => ({
   ...{ time: at(5), at: '', sensorId: 1, sensor: 'freezer-01', name: 'Freezer 1', location: 'cellar', type: 'freezer' },
-  ...{ tags: ['cold'], alertType: 'temperature_high', metric: 'temperature', kind: 'threshold', severity: 'warning' },
+  ...{ tags: ['cold'], alertType: 'temperature_high', metric: 'temperature', kind: 'threshold', side: null, severity: 'warning' },
   ...{ message: 'too warm', value: 9, threshold: 8, alertId: ID, startedAt: at(0), resolvedAt: null },
   ...{ resolvedValue: null, resolveReason: null, peakValue: null, peakSoFar: 13, ackedAt: null, ackedBy: null },
   ...{ ackedUntil: null, suppressed: null, deferredBy: null, backfilled: false, state: 'firing', system: false },
@@ -250,8 +250,8 @@ test('what was not notified when it fired says so after its end, too', () => {
 
 test('a crossing is on the side of the limit that it claims', () => {
   expect(crossingText(row({ value: 8.0001 }), stated)).toBe('8.0001 °C > 8 °C');
-  expect(formatCrossing('temperature_high', 8.0001, 8)).toBe('8.0001 °C > 8 °C');
-  expect(formatCrossing('battery_low', 13.5, 15)).toBe('13.5 % < 15 %');
+  const line = { alertType: 'battery_low', value: 13.5, threshold: 15 };
+  expect(crossingText(line)).toBe('13.5 % < 15 %');
 });
 
 test.each([

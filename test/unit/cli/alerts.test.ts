@@ -29,6 +29,9 @@ const row = (minute: number, change: Partial<AlertListRow> = {}): AlertListRow =
   ackedBy: null,
   ackedUntil: null,
   suppressed: null,
+  metric: 'temperature',
+  kind: 'threshold',
+  side: 'high',
   ...change,
 });
 const at = (minute: number) => new Date(minute * 60_000);
@@ -107,6 +110,12 @@ describe('a line of the alert log', () => {
       peakValue: 9,
       suppressed: null,
     });
+  });
+
+  test('has the metric and the kind, which its type does not always show', () => {
+    const many = { ...notification, alertType: 'many', metric: 'many', kind: 'count' };
+    const line = alertLine(many, alertFields(many, true), 'many', 61_000);
+    expect(alertOfLogLine(line)).toMatchObject({ alertType: 'many', metric: 'many', kind: 'count' });
   });
 
   test.each([

@@ -66,9 +66,43 @@ describe('alert lines', () => {
       '● FIRING  coldroom-07  temperature_no_data silent for 15m',
     ],
     [
-      'unknown metric',
+      'a metric without a column of its own',
       { alertType: 'co2_high', value: 1200, threshold: 1000 },
-      '● FIRING  coldroom-07  co2_high  1200 > 1000',
+      '● FIRING  coldroom-07  co2_high  1200 ppm > 1000 ppm',
+    ],
+    [
+      'a metric without a unit',
+      { alertType: 'level_high', value: 1200, threshold: 1000 },
+      '● FIRING  coldroom-07  level_high  1200 > 1000',
+    ],
+    [
+      'a count',
+      { alertType: 'cold_chain', metric: 'cold_chain', kind: 'count', side: 'high', value: 3, threshold: 3 },
+      '● FIRING  coldroom-07  cold_chain  3 >= 3',
+    ],
+    [
+      'a count that is named like missing data',
+      {
+        alertType: 'cold_no_data',
+        metric: 'cold_no_data',
+        kind: 'count',
+        side: 'high',
+        value: 3,
+        threshold: 3,
+      },
+      '● FIRING  coldroom-07  cold_no_data  3 >= 3',
+    ],
+    [
+      'a difference with a name of its own',
+      {
+        alertType: 'loss_high',
+        metric: 'temperature',
+        kind: 'difference',
+        side: 'high',
+        value: 6,
+        threshold: 5,
+      },
+      '● FIRING  coldroom-07  loss_high  6 °C > 5 °C',
     ],
   ])('%s', (_, change, expected) => {
     expect(squeeze(formatAlertLine({ ...fired, ...change }, plain))).toBe(expected);

@@ -1,3 +1,4 @@
+import { ABSENCE_KINDS } from '../../../core/alert/kind/index.ts';
 import type pg from 'pg';
 import type { AlertNotification } from '../../../core/alert/model.ts';
 import type {
@@ -67,9 +68,9 @@ decided AS (
     WHEN acked_until > now() THEN 'postpone'
     WHEN detail ? 'ack' AND acked_until IS NULL THEN 'cancelled'
     WHEN origin <> 'reminder' AND newest > 1 THEN 'collapsed'
-    WHEN origin = 'reminder' AND kind NOT IN ('no_data', 'offline') AND EXISTS (
+    WHEN origin = 'reminder' AND kind <> ALL ($3::text[]) AND EXISTS (
       SELECT FROM alert_state q WHERE q.sensor_id = due.sensor_id AND q.state = 'firing'
-         AND (q.kind = 'offline' OR q.kind = 'no_data' AND q.metric = due.metric)) THEN 'repeat'
+         AND q.kind = ANY ($3) AND q.metric IN ('', due.metric)) THEN 'repeat'
     ELSE 'release' END AS verdict, CASE WHEN acked_until > now() THEN acked_until ELSE now() + repeat_ms * interval '1 ms' END AS later
   FROM due),
 queued AS (
@@ -130,7 +131,7 @@ export class TimescaleNotificationStore implements NotificationStore {
   }
 
   async queueDue(sink: string): Promise<HeldReport> {
-    const { rows } = await this.#query(RELEASE, [sink, RELEASED]);
+    const { rows } = await this.#query(RELEASE, [sink, RELEASED, ABSENCE_KINDS]);
     const [row] = rows as (Omit<HeldReport, 'nextInMs'> & { readonly nextInMs: number | null })[];
     const { released = 0, cancelled = 0, postponed = 0, nextInMs = null } = row ?? {};
     return { released, cancelled, postponed, nextInMs: nextInMs ?? Infinity };

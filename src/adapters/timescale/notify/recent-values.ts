@@ -1,7 +1,9 @@
+import { isAbsence, kindOf } from '../../../core/alert/kind/index.ts';
+import { identityOf, OF_SENSOR } from '../../../core/alert/engine/alert-key.ts';
 import type { AlertNotification } from '../../../core/alert/model.ts';
 import { type Millis, isCoreMetric } from '../../../core/reading.ts';
 import type { OutgoingNotification, RecentValues } from '../../../core/notify/delivery.ts';
-import { LATE_MS, identityOf } from '../../../core/notify/text/sentence.ts';
+import { LATE_MS } from '../../../core/notify/text/sentence.ts';
 import { type TimedValue, trendAt, trendOf, trendWindow } from '../../../core/notify/text/trend.ts';
 import { unlessAborted, withDeadline } from '../../../lib/timeout.ts';
 import type { Clock } from '../../../ports/time.ts';
@@ -58,7 +60,7 @@ export async function recentOf(
 ): Promise<RecentValues | undefined> {
   const { sensorId, metric = '', kind, event, value, eventTimeMs, origin } = notification;
   const ack = await ackEndedOf(db, notification, nowMs);
-  if (metric === '' || kind === 'no_data' || kind === 'offline')
+  if (metric === OF_SENSOR || (kind !== undefined && isAbsence(kind)))
     return ack.ackEnded === true ? ack : undefined;
   // The clock of a sensor may run ahead.
   const toMs = Math.max(nowMs, eventTimeMs);
@@ -71,11 +73,12 @@ export async function recentOf(
   const isOfNow = nowMs - eventTimeMs <= LATE_MS && origin === undefined;
   const isAlarm = isOfNow && (event === 'firing' || event === 'escalated');
   // The value of another kind is no value of its metric.
+  const isReading = kind !== undefined && kindOf(kind).comparesReadings === true;
   const trend =
-    isAlarm && kind === 'threshold' && value !== null
-      ? trendAt(values, { timeMs: eventTimeMs, value, low: identityOf(notification).low })
+    isAlarm && isReading && value !== null
+      ? trendAt(values, { timeMs: eventTimeMs, value, low: identityOf(notification).side === 'low' })
       : trendOf(trendWindow(values));
-  if (isOfNow || kind !== 'threshold' || newest === undefined) return { trend, ...ack };
+  if (isOfNow || !isReading || newest === undefined) return { trend, ...ack };
   return newest.timeMs >= eventTimeMs ? { trend, newest, ...ack } : { trend, ...ack };
 }
 

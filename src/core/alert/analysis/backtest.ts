@@ -3,14 +3,21 @@ import { batchOfWork } from '../engine/alert-batch.ts';
 import { OF_SENSOR } from '../engine/alert-key.ts';
 import { AlertEngine } from '../engine/engine.ts';
 import type { AlertIdOf } from '../engine/state-row.ts';
-import type { AlertBatch, AlertResolution, AlertRow, AlertType, ResolveReason, Severity } from '../model.ts';
+import type {
+  AlertBatch,
+  AlertKey,
+  AlertResolution,
+  AlertRow,
+  AlertType,
+  ResolveReason,
+  Severity,
+} from '../model.ts';
 import { countKey } from '../rules/config.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 
 /** An episode that the rules would have produced: its rows of `sensor_alerts` as one. */
-export interface BacktestEpisode {
-  readonly sensorId: number;
+export interface BacktestEpisode extends AlertKey {
   readonly sensorKey: string;
   readonly alertType: AlertType;
   readonly alertId: string;
@@ -139,9 +146,10 @@ export class Backtest {
       else this.open.set(row.alertId, { ...before, severity });
       return;
     }
-    const { sensorId, alertType, alertId, severity, startedAtUs, timeUs, value, threshold } = row;
+    const { sensorId, metric, kind, side, alertType, alertId, severity, startedAtUs, timeUs } = row;
+    const { value, threshold } = row;
     this.open.set(alertId, {
-      ...{ sensorId, alertType, alertId, severity, startedAtUs, value, threshold },
+      ...{ sensorId, metric, kind, side, alertType, alertId, severity, startedAtUs, value, threshold },
       sensorKey: this.keys.get(sensorId) ?? `sensor ${sensorId}`,
       firedAtUs: [timeUs],
       ...{ resolvedAtUs: undefined, resolvedValue: null, peakValue: null, reason: undefined },

@@ -1,7 +1,8 @@
+import { isAbsence } from '../kind/index.ts';
 import type { EpisodeState, EpisodeView } from '../../notify/delivery-simulation.ts';
 import type { Micros, Millis } from '../../reading.ts';
 import { takesPlaceOf } from '../engine/alert-batch.ts';
-import { alertKeyText } from '../engine/alert-key.ts';
+import { alertKeyText, OF_SENSOR } from '../engine/alert-key.ts';
 import type { InstanceEffect } from '../engine/series.ts';
 import { type WaitingColumns, type WaitingSeries, foldWaiting, isWaiting } from '../engine/waiting.ts';
 import type { EngineCounts } from '../engine/working-set.ts';
@@ -88,7 +89,8 @@ export class ScenarioTables implements EpisodeView {
       (row) =>
         row.sensorId === sensorId &&
         row.state === 'firing' &&
-        (row.kind === 'offline' || (row.kind === 'no_data' && row.metric === metric)),
+        isAbsence(row.kind) &&
+        (row.metric === OF_SENSOR || row.metric === metric),
     );
   }
 

@@ -243,7 +243,7 @@ function wordingFacts(
     ...(hysteresis > 0 && side !== 'both' && threshold !== undefined
       ? { clear: toSignificant(threshold + inward, 12) }
       : {}),
-    ...(window > 0 && kind !== 'anomaly' ? { windowS: window / 1e6 } : {}),
+    ...(window > 0 && kindOf(kind).windowCounts === undefined ? { windowS: window / 1e6 } : {}),
     ...(minus === undefined ? {} : { minus }),
     ...(past === undefined ? {} : { past }),
     ...(transition === 'acked' && ack !== undefined ? ackFacts(ack) : {}),

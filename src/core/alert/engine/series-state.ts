@@ -1,5 +1,5 @@
 import type { Micros, Millis } from '../../reading.ts';
-import { kindOf } from '../kind/index.ts';
+import { kindOf, isAbsence } from '../kind/index.ts';
 import { EMPTY_MEMORY, type Memory } from '../kind/rule-kind.ts';
 import { rhythmAfterMs } from '../kind/rhythm.ts';
 import type { MetricRule } from '../rules/compile.ts';
@@ -86,7 +86,7 @@ export class SeriesState {
       ...{ committed: OK, work: OK },
       ...{ committedMemory: EMPTY_MEMORY, memory: EMPTY_MEMORY },
     }));
-    this.noData = this.instances.find(({ condition: { kind } }) => kind === 'no_data' || kind === 'offline');
+    this.noData = this.instances.find(({ condition }) => isAbsence(condition.kind));
   }
 
   get sensorId(): number {

@@ -20,6 +20,19 @@ const settings = z
 export const anomaly = defineKind({
   fields: { anomaly: settings.nullable() },
   suffixes: ['anomaly'],
+  measure: 'deviation from what is usual',
+  limitOnCurve: 'alert',
+  windowCounts: 'readings',
+  // That of its alerts is a value of the metric.
+  limitUnit: () => undefined,
+  sentences: {
+    crossing({ isBeyond, isPast, low }) {
+      if (!isBeyond) return undefined;
+      return isPast ? 'was_unusual' : low ? 'unusual_below' : 'unusual_above';
+    },
+    open: ({ isBeyond, threshold }) => (isBeyond && threshold !== null ? 'still_unusual' : undefined),
+    group: null,
+  },
   conditions({ anomaly: given, ...values }) {
     if (given === undefined || given === null) return [];
     const { z: times, window, hysteresis } = given;

@@ -7,6 +7,14 @@ import { ending, show } from './wording.ts';
 export const count = defineKind({
   fields: {},
   suffixes: [],
+  measure: 'open alerts',
+  includesLimit: true,
+  unit: () => undefined,
+  sentences: {
+    ...{ crossing: () => 'counted', open: () => 'counted' },
+    end: { value: 'end_counted' },
+    ...{ group: null, groupEnd: null },
+  },
   conditions: () => [],
   evaluate: (condition, { value }) => enough(condition, value),
   reevaluate: (condition, { last }) => (last === undefined ? undefined : enough(condition, last.value)),

@@ -26,6 +26,7 @@ const difference = z
 export const differenceKind = defineKind({
   fields: { difference: difference.nullable().describe('limits of the difference to another metric') },
   suffixes: ['difference_high', 'difference_low'],
+  sentences: { subject: 'subject_difference' },
   faults({ difference: rule, hysteresis }) {
     if (rule?.min === undefined || rule.max === undefined) return [];
     return sideFaults(['difference', rule.min], ['difference', rule.max], hysteresis);

@@ -50,10 +50,27 @@ const BY_NAME = new Map<string, RuleKind>(Object.entries(KINDS as unknown as Rec
 
 export const kindOf = (name: string): RuleKind => BY_NAME.get(name) ?? UNKNOWN;
 
+/** The kinds of missing data, for statements of SQL, too. */
+export const ABSENCE_KINDS: readonly string[] = [...BY_NAME].flatMap(([name, { isAbsence }]) =>
+  isAbsence === true ? [name] : [],
+);
+
+export const isAbsence = (kind: string): boolean => kindOf(kind).isAbsence === true;
+
+/** The same of a row; one without a kind (an operator's own INSERT, a line of an older version) by its type. */
+export const isOfAbsence = ({
+  alertType,
+  kind,
+}: {
+  readonly alertType: string;
+  readonly kind?: string | null | undefined;
+}): boolean =>
+  typeof kind === 'string'
+    ? isAbsence(kind)
+    : ABSENCE_KINDS.some(
+        (name) =>
+          alertType === name || kindOf(name).suffixes.some((suffix) => alertType.endsWith(`_${suffix}`)),
+      );
+
 /** Every kind that a rule can ask for. */
 export const ALL_KINDS: readonly (readonly [name: string, kind: RuleKind])[] = [...BY_NAME];
-
-/** What ends the name of an alert type, after that of its metric; the longest first, for a pattern. */
-export const SUFFIXES: readonly string[] = ALL_KINDS.flatMap(([, { suffixes }]) => suffixes).sort(
-  (a, b) => b.length - a.length,
-);

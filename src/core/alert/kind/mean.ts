@@ -13,6 +13,8 @@ const fields = {
 export const mean = defineKind({
   fields,
   suffixes: ['mean_high', 'mean_low'],
+  limitOnCurve: 'rule',
+  sentences: { subject: 'subject_mean' },
   conditions: (values) => [
     ...condition(values, 'high', values.max_mean),
     ...condition(values, 'low', values.min_mean),

@@ -14,6 +14,18 @@ export const noData = defineKind({
       .describe('fires when a sensor that sent it sends nothing more for this long; null: never'),
   },
   suffixes: ['no_data'],
+  measure: 'silence',
+  isAbsence: true,
+  unit: () => 's',
+  sentences: {
+    subject: 'subject_no_data',
+    crossing: ({ isOver }) => (isOver ? 'was_no_data' : 'no_data'),
+    open: () => 'still_no_data',
+    // The sensor may be in use, and have sent everything else for a week.
+    end: { retired: 'end_forgotten' },
+    group: { now: 'group_no_data', over: 'group_was_no_data' },
+    groupEnd: { message: 'group_resolved_no_data', reasons: ['data_resumed'] },
+  },
   conditions({ no_data_after: afterMs, ...values }) {
     if (afterMs === undefined || afterMs === null) return [];
     return [{ side: 'high', suffix: 'no_data', levels: oneLevel(values, afterMs / 1000), plain: true }];

@@ -30,6 +30,21 @@ export const offlineFields = {
 export const offline = defineKind({
   fields: {},
   suffixes: [],
+  measure: 'silence',
+  isAbsence: true,
+  unit: () => 's',
+  // Without any silence it reported itself offline.
+  sentences: {
+    subject: 'subject_offline',
+    crossing({ threshold, isOver }) {
+      if (threshold === 0) return isOver ? 'was_offline_reported' : 'offline_reported';
+      return isOver ? 'was_offline' : 'offline';
+    },
+    open: ({ threshold }) => (threshold === 0 ? 'still_offline_reported' : 'still_offline'),
+    end: { data_resumed: 'end_offline' },
+    group: { now: 'group_offline', over: 'group_was_offline' },
+    groupEnd: { message: 'group_resolved_offline', reasons: ['data_resumed'] },
+  },
   conditions: () => [],
   evaluate: () => undefined,
   reevaluate: () => undefined,

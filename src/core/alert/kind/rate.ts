@@ -10,6 +10,14 @@ export const rate = defineKind({
     max_fall: positiveLimit('fires when it falls faster than this per minute'),
   },
   suffixes: ['rate_high', 'rate_low'],
+  measure: 'change',
+  unit: (ofMetric) => (ofMetric === undefined ? undefined : `${ofMetric}/min`),
+  sentences: {
+    subject: 'subject_rate',
+    withoutSign: true,
+    crossing: ({ isBeyond, isPast, low }) => (isBeyond && !isPast ? (low ? 'falls' : 'rises') : undefined),
+    open: ({ isBeyond, low }) => (isBeyond ? (low ? 'still_falls' : 'still_rises') : undefined),
+  },
   conditions(values) {
     const { max_rise: rise, max_fall: fall } = values;
     const made: ConditionShape[] = [];

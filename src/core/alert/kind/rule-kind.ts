@@ -1,9 +1,10 @@
 import * as z from '../../schema/zod.ts';
 import type { Micros, Millis } from '../../reading.ts';
-import type { Side } from '../model.ts';
+import type { ResolveReason, Side } from '../model.ts';
 import type { CommonValues } from '../rules/common-fields.ts';
 import type { Condition, Level } from '../rules/condition.ts';
 import type { Effect, Evaluation, LastEvent } from '../state/state.ts';
+import type { MessageName } from '../../notify/text/language.ts';
 
 /** Numbers that an alert instance keeps from reading to reading, stored with its state. What they are is up to the kind. */
 export type Memory = readonly number[];
@@ -65,6 +66,44 @@ export type RuleValues<Fields extends z.ZodRawShape> = CommonValues & {
   readonly [Key in keyof z.output<z.ZodObject<Fields>>]?: z.output<z.ZodObject<Fields>>[Key] | undefined;
 };
 
+/** What the sentence about an alert depends on. */
+export interface SentenceFacts {
+  readonly value: number | null;
+  readonly threshold: number | null;
+  /** On the low side; with a limit on each side, below the lower one. */
+  readonly low: boolean;
+  /** The value is beyond the limit. */
+  readonly isBeyond: boolean;
+  /** Described in the past: it ended since, came back inside its limit, or the text is late. */
+  readonly isPast: boolean;
+  /** The episode has ended since. */
+  readonly isOver: boolean;
+}
+
+/**
+ * The messages of a language (`notify/text/language.ts`) that a kind uses in place of those of a limit: `temperature 9.3 °C, above
+ * 8 °C`. A method that returns undefined leaves it at that one.
+ */
+export interface KindSentences {
+  /** What is measured; default: the metric. */
+  readonly subject?: MessageName;
+  /** A limit was crossed; without `isBeyond` the value is back inside by the time of the text. */
+  crossing?(facts: SentenceFacts): MessageName | undefined;
+  /** Still open. */
+  open?(facts: SentenceFacts): MessageName | undefined;
+  /** By the reason of the end. */
+  readonly end?: Readonly<Partial<Record<ResolveReason, MessageName>>>;
+  /** The title of a group of sensors, now and once it is over; null: only their number is named. */
+  readonly group?: { readonly now: MessageName; readonly over: MessageName } | null;
+  /** The title of a group of ends, all of them for one of these reasons; null: only their number is named. */
+  readonly groupEnd?: {
+    readonly message: MessageName;
+    readonly reasons: readonly ResolveReason[];
+  } | null;
+  /** A negative value beyond its limit is shown without its sign: falls by 2. */
+  readonly withoutSign?: true;
+}
+
 /**
  * A kind of rule: one file that exports one of these, and a line in `index.ts`. The configuration keys, JSON Schema,
  * reference, conditions, evaluation and texts follow from it; delays, levels, hysteresis, flapping and acknowledgement are
@@ -75,6 +114,24 @@ export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
   readonly fields: Fields;
   /** Of its alert types. */
   readonly suffixes: readonly string[];
+  /** What its limit is compared with, in lists of limits; default: its name. */
+  readonly measure?: string;
+  /** It is about missing data: value and threshold are the seconds without any, and what arrives ends it. */
+  readonly isAbsence?: true;
+  /** Its limit is a height on the curve of the metric: that of its rule, or only that of its alerts. */
+  readonly limitOnCurve?: 'rule' | 'alert';
+  /** Each reading as it is against one limit a side, whatever came before. */
+  readonly comparesReadings?: true;
+  /** A value that equals the limit breaches it. */
+  readonly includesLimit?: true;
+  /** Of `window` of its conditions; default: microseconds. */
+  readonly windowCounts?: 'readings';
+  /** Unit of value and threshold of its alerts, by that of the metric; default: the same. */
+  unit?(ofMetric: string | undefined): string | undefined;
+  /** Unit of the limit in its rule, where that is another one. */
+  limitUnit?(ofMetric: string | undefined): string | undefined;
+  /** Of notifications; default: those of a limit. */
+  readonly sentences?: KindSentences;
   /** Values that exclude each other once the layers are merged. */
   faults?(values: RuleValues<Fields>): readonly FieldFault[];
   /** None where the rule does not use the kind. */

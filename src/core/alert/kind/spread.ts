@@ -10,6 +10,7 @@ export const spread = defineKind({
     window: windowField,
   },
   suffixes: ['spread_high'],
+  sentences: { subject: 'subject_spread' },
   conditions(values) {
     const { max_spread: max, hysteresis, window = DEFAULT_WINDOW_MS, min_samples: samples } = values;
     if (typeof max !== 'number') return [];

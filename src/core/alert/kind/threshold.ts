@@ -44,6 +44,9 @@ export function severityLevels(values: RuleValues<typeof fields>, side: 'high' |
 export const threshold = defineKind({
   fields,
   suffixes: ['high', 'low'],
+  measure: 'value',
+  limitOnCurve: 'rule',
+  comparesReadings: true,
   faults: thresholdFaults,
   conditions: (values) =>
     (['high', 'low'] as const).flatMap((side) => {

@@ -37,14 +37,17 @@ export function compileRule(effective: EffectiveRule, config: AlertsConfig): Met
     kind.conditions(fields).map((shape) => condition(effective, config, name, shape)),
   );
   if (conditions.length === 0) return undefined;
-  const limit = (side: Side) =>
-    conditions.find((condition) => condition.kind === 'threshold' && condition.side === side)?.levels[0]
-      ?.limit;
+  const limits = (side: Side) =>
+    conditions.flatMap(({ kind, side: own, levels }) =>
+      own === side && kindOf(kind).comparesReadings === true && levels[0] !== undefined
+        ? [levels[0].limit]
+        : [],
+    );
   return {
     ...limitless(effective, config, conditions),
     noDataAfterMs: fields.no_data_after ?? undefined,
-    quietMin: limit('low') ?? -Infinity,
-    quietMax: limit('high') ?? Infinity,
+    quietMin: Math.max(...limits('low')),
+    quietMax: Math.min(...limits('high')),
   };
 }
 

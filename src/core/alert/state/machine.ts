@@ -1,3 +1,4 @@
+import { isAbsence, kindOf } from '../kind/index.ts';
 import type { Micros, Millis } from '../../reading.ts';
 import { excessOf, evaluateThreshold } from '../kind/limits.ts';
 import { type Condition, levelOf } from '../rules/condition.ts';
@@ -92,13 +93,14 @@ export function fromOk(state: StateOf<'ok'>, input: StepInput, condition: Condit
 /** Closed by an operator, it stays so until its condition was seen false: under this rule, or in a time without it. */
 function isClosed({ closedUs }: StateOf<'ok'>, last: LastEvent | undefined, condition: Condition): boolean {
   if (closedUs === undefined) return false;
-  if (condition.kind !== 'threshold' || last === undefined || last.timeUs <= closedUs) return true;
+  if (kindOf(condition.kind).comparesReadings !== true || last === undefined || last.timeUs <= closedUs)
+    return true;
   return !seenFalse(evaluateThreshold(condition, last.value), condition);
 }
 
-/** For no data a longer time does not count as clear: data has to arrive. */
+/** For missing data a longer time does not count as clear: data has to arrive. */
 const seenFalse = (evaluation: Evaluation | undefined, { kind }: Condition): boolean =>
-  kind !== 'no_data' && evaluation !== undefined && evaluation.breached < 0;
+  !isAbsence(kind) && evaluation !== undefined && evaluation.breached < 0;
 
 /** The first breach: fires if no level has a delay, else PENDING. */
 export function begin(

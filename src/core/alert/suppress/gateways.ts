@@ -1,3 +1,4 @@
+import { isAbsence } from '../kind/index.ts';
 import type { Millis } from '../../reading.ts';
 import type { AlertInstance } from '../engine/alert-instance.ts';
 import { OF_SENSOR } from '../engine/alert-key.ts';
@@ -120,7 +121,7 @@ export class Gateways {
 
   /** An alert opened or ended. Returns the open alerts whose suppression that may change. */
   moved(series: Series, instance: AlertInstance, isOpen: boolean, atMs: Millis): readonly Series[] {
-    if (!isOfSilence(instance)) return [];
+    if (!isAbsence(instance.condition.kind)) return [];
     const { targets } = this.over(series) ?? {};
     if (isOpen) targets?.set(instance, series);
     else targets?.delete(instance);
@@ -132,9 +133,6 @@ export class Gateways {
   }
 
   covers(series: Series, instance: AlertInstance, atMs: Millis): boolean {
-    return isOfSilence(instance) && this.over(series)?.covers(series, atMs) === true;
+    return isAbsence(instance.condition.kind) && this.over(series)?.covers(series, atMs) === true;
   }
 }
-
-const isOfSilence = ({ condition: { kind } }: AlertInstance): boolean =>
-  kind === 'offline' || kind === 'no_data';

@@ -1,6 +1,8 @@
 import type { AlertNotification } from '../../alert/model.ts';
-import { keyOfType } from '../../alert/engine/alert-key.ts';
-import { alertUnit } from '../../metric-unit.ts';
+import { identityOf } from '../../alert/engine/alert-key.ts';
+import { alertUnit } from '../../alert/kind/alert-unit.ts';
+import { isAbsence, kindOf } from '../../alert/kind/index.ts';
+import type { KindSentences, SentenceFacts } from '../../alert/kind/rule-kind.ts';
 import { NO_SENSOR } from '../../policy/episode.ts';
 import type { Millis } from '../../reading.ts';
 import { oneLine } from '../one-line.ts';
@@ -59,35 +61,13 @@ export function sentenceOf(notification: Described, context: TextContext): strin
   return oneLine(text.replace(/ +(?=[ ,;):]|$)/g, ''));
 }
 
-/** The kind, metric and side of an alert; of an older row as far as its type shows them. */
-export function identityOf({
-  alertType,
-  metric,
-  kind,
-  side,
-}: Pick<AlertNotification, 'alertType' | 'metric' | 'kind' | 'side'>): {
-  readonly metric: string;
-  readonly kind: string;
-  readonly low: boolean;
-} {
-  if (alertType === 'offline') return { metric: '', kind: 'offline', low: false };
-  const read = keyOfType(alertType);
-  return {
-    metric: metric ?? read.metric,
-    kind: kind ?? read.kind,
-    low: (side ?? (alertType.endsWith('_low') ? 'low' : 'high')) === 'low',
-  };
-}
-
 /** The name of a metric as the language has it. */
 export const metricText = (metric: string, { metrics }: Language): string =>
   Object.hasOwn(metrics, metric) ? (metrics[metric] ?? metric) : oneLine(metric.replaceAll('_', ' '));
 
 export function subjectOf(notification: AlertNotification, context: TextContext): string {
   const { metric, kind } = identityOf(notification);
-  const { messages } = context.language;
-  const name = `subject_${kind}`;
-  const template = Object.hasOwn(messages, name) ? messages[name as MessageName] : messages.subject;
+  const template = context.language.messages[kindOf(kind).sentences?.subject ?? 'subject'];
   const shown = metric === '' ? notification.alertType : metric;
   const { windowS, minus } = notification;
   const other = minus === undefined ? '' : metricText(minus.metric, context.language);
@@ -101,7 +81,7 @@ export function subjectOf(notification: AlertNotification, context: TextContext)
 /** The alert itself: that of what is missed is named as one already. */
 function alertOf(notification: AlertNotification, context: TextContext): string {
   const subject = subjectOf(notification, context);
-  const isNamed = isOfSilence(identityOf(notification).kind);
+  const isNamed = isAbsence(identityOf(notification).kind);
   return isNamed ? subject : fill(context.language.messages.alert_for, { subject });
 }
 
@@ -114,17 +94,14 @@ export function quantityOf(
 ): string {
   if (value === null || value === undefined) return '';
   const { metric, kind } = identityOf(notification);
-  if (kind === 'no_data' || kind === 'offline') return lasting(value);
+  if (isAbsence(kind)) return lasting(value);
   const unit = unitOf(kind, metric, context);
   const compared = others.filter((other): other is number => typeof other === 'number');
   return quantity(value, { locale: context.language.locale, unit }, compared);
 }
 
-/** The values of an anomaly are in the unit of its metric. */
 export const unitOf = (kind: string, metric: string, { unitOf: stated }: TextContext): string | undefined =>
-  alertUnit(kind === 'anomaly' ? 'threshold' : kind, metric, stated);
-
-export const isOfSilence = (kind: string): boolean => kind === 'no_data' || kind === 'offline';
+  alertUnit(kind, metric, stated);
 
 /**
  * Since when it is as the text says: since the value is beyond its limit, or since the last sign of life. The episode of what is missed
@@ -132,7 +109,7 @@ export const isOfSilence = (kind: string): boolean => kind === 'no_data' || kind
  */
 export function sinceMs(notification: AlertNotification): Millis {
   const { event, eventTimeMs, startedAtMs, value, threshold } = notification;
-  if (!isOfSilence(identityOf(notification).kind)) return startedAtMs;
+  if (!isAbsence(identityOf(notification).kind)) return startedAtMs;
   const isSilence = value !== null && (event === 'firing' || event === 'reminder');
   return isSilence ? eventTimeMs - value * 1000 : startedAtMs - (threshold ?? 0) * 1000;
 }
@@ -150,7 +127,7 @@ function namesOf(notification: Described, context: TextContext): readonly Messag
     case 'deescalated':
       return [crossing(notification, context), 'deescalated'];
     case 'reminder':
-      return [state(notification)];
+      return [state(notification, context)];
     case 'resolved':
       return [end(notification)];
     case 'flapping_start':
@@ -166,57 +143,57 @@ function namesOf(notification: Described, context: TextContext): readonly Messag
 }
 
 function end(notification: Described): MessageName {
-  const { kind } = identityOf(notification);
   const reason = notification.reason ?? 'value';
-  if (kind === 'count' && reason === 'value') return 'end_counted';
-  if (reason === 'data_resumed' && kind === 'offline') return 'end_offline';
-  // The sensor may be in use, and have sent everything else for a week.
-  return reason === 'retired' && kind === 'no_data' ? 'end_forgotten' : `end_${reason}`;
+  return sentencesOf(notification).end?.[reason] ?? `end_${reason}`;
 }
 
 /** Beyond the limit, as it is at this moment, or as it was. */
 function crossing(notification: Described, context: TextContext): MessageName {
-  const { kind, low } = identityOf(notification);
-  const isOver = notification.past === 'over';
-  if (kind === 'no_data') return isOver ? 'was_no_data' : 'no_data';
-  if (kind === 'offline') {
-    const name = notification.threshold === 0 ? 'offline_reported' : 'offline';
-    return isOver ? `was_${name}` : name;
-  }
-  if (kind === 'count') return 'counted';
-  if (!isBeyond(notification)) return state(notification);
-  const high = isHigh(notification);
-  const was = notification.past !== undefined || isLate(notification, context);
-  if (kind === 'anomaly') return was ? 'was_unusual' : high ? 'unusual_above' : 'unusual_below';
-  if (was) return low ? 'was_below' : 'was_above';
-  if (kind === 'rate') return low ? 'falls' : 'rises';
+  const facts = sentenceFacts(notification, context);
+  const own = sentencesOf(notification).crossing?.(facts);
+  if (own !== undefined) return own;
+  const { isBeyond, isPast, low } = facts;
+  if (!isBeyond) return state(notification, context);
+  if (isPast) return low ? 'was_below' : 'was_above';
   return low ? 'below' : 'above';
 }
 
 /** An open alert: between the limit and its clear point it is not beyond the limit any more. */
-function state(notification: Described): MessageName {
-  const { value, threshold, clear } = notification;
-  const { kind, low } = identityOf(notification);
-  if (kind === 'no_data') return 'still_no_data';
-  if (kind === 'offline') return threshold === 0 ? 'still_offline_reported' : 'still_offline';
-  if (kind === 'count') return 'counted';
+function state(notification: Described, context: TextContext): MessageName {
+  const facts = sentenceFacts(notification, context);
+  const own = sentencesOf(notification).open?.(facts);
+  if (own !== undefined) return own;
+  const { value, threshold, isBeyond, low } = facts;
   if (value === null || threshold === null) return 'open_without_value';
-  if (kind === 'anomaly') return 'still_unusual';
-  if (isBeyond(notification))
-    return kind === 'rate' ? (low ? 'still_falls' : 'still_rises') : low ? 'still_below' : 'still_above';
-  const known = clear !== undefined && clear !== threshold;
+  if (isBeyond) return low ? 'still_below' : 'still_above';
+  const known = notification.clear !== undefined && notification.clear !== threshold;
   return low ? (known ? 'back_over_until' : 'back_over') : known ? 'back_under_until' : 'back_under';
+}
+
+const sentencesOf = (notification: AlertNotification): KindSentences =>
+  kindOf(identityOf(notification).kind).sentences ?? {};
+
+function sentenceFacts(notification: Described, context: TextContext): SentenceFacts {
+  const { value, threshold, past } = notification;
+  const { side } = identityOf(notification);
+  return {
+    ...{ value, threshold },
+    // With a limit on each side it is on the one that was crossed.
+    low: side === 'both' ? (value ?? 0) < (threshold ?? 0) : side === 'low',
+    isBeyond: isBeyond(notification),
+    isPast: past !== undefined || isLate(notification, context),
+    isOver: past === 'over',
+  };
 }
 
 function isBeyond(notification: AlertNotification): boolean {
   const { value, threshold } = notification;
-  const { kind, low } = identityOf(notification);
-  if (kind === 'anomaly') return value !== null;
-  return value !== null && threshold !== null && (low ? value < threshold : value > threshold);
+  const { kind, side } = identityOf(notification);
+  if (value === null || side === 'both') return value !== null;
+  if (threshold === null) return false;
+  if (value === threshold) return kindOf(kind).includesLimit === true;
+  return side === 'low' ? value < threshold : value > threshold;
 }
-
-/** An anomaly has both sides: the limit is on the one that was crossed. */
-const isHigh = ({ value, threshold }: AlertNotification): boolean => (value ?? 0) >= (threshold ?? 0);
 
 function wordsOf(notification: Described, context: TextContext): Readonly<Record<string, string>> {
   const { facts, sensorKey, severity, ackedBy = '', ackUntilMs, escalatedAfterS } = notification;
@@ -236,15 +213,16 @@ function wordsOf(notification: Described, context: TextContext): Readonly<Record
 
 function quantitiesOf(notification: Described, context: TextContext): Readonly<Record<string, string>> {
   const { value, threshold, clear, event } = notification;
-  const { kind, low } = identityOf(notification);
-  if (isOfSilence(kind)) {
+  const { kind, side } = identityOf(notification);
+  if (isAbsence(kind)) {
     // As long as nothing has been received by now, not only at the deadline.
     const silentS = (context.nowMs - sinceMs(notification)) / 1000;
     const isOver = notification.past === 'over';
     return { value: event === 'resolved' ? '' : lasting(isOver ? (value ?? threshold ?? 0) : silentS) };
   }
   const shown = (number: number | null | undefined, ...others: readonly (number | null | undefined)[]) => {
-    const sign = kind === 'rate' && low && isBeyond(notification) && !isPast(notification, context) ? -1 : 1;
+    const isFall = side === 'low' && isBeyond(notification) && !isPast(notification, context);
+    const sign = isFall && kindOf(kind).sentences?.withoutSign === true ? -1 : 1;
     const signed = (each: number | null | undefined) => (typeof each === 'number' ? sign * each : each);
     return quantityOf(signed(number), notification, context, others.map(signed));
   };
