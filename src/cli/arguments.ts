@@ -1,9 +1,9 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { type Bucket, parseBucket } from '../core/bucket.ts';
-import { isNamedZone, unknownZone } from '../core/zone.ts';
+import type { Bucket } from '../core/bucket.ts';
 import { parseDuration } from '../core/duration.ts';
 import { type Moment, parseMoment } from '../core/moment.ts';
 import type { Millis } from '../core/reading.ts';
+import { DEFAULT_ZONE, inputReader } from '../queries/analyze/input.ts';
 
 /** Parsers for options. Commander reports what they throw as a usage error: exit code 2. */
 
@@ -71,11 +71,9 @@ export const limitOption = (fallback: number, what = 'rows'): Option =>
     .argParser(limitArgument)
     .default({ rows: fallback, given: false } satisfies RowLimit, String(fallback));
 
-export function bucketArgument(value: string): Bucket {
-  const bucket = parseBucket(value);
-  if (bucket !== undefined) return bucket;
-  throw new InvalidArgumentError('Expected a width of a second or more, such as 15m, 1h, 1d, 1w, 1mo or 1y.');
-}
+const input = inputReader((_, detail) => new InvalidArgumentError(`${detail}.`));
+
+const bucketArgument = (value: string): Bucket => input.bucketOf(value);
 
 /** `--bucket`: its days, months and years are those of the calendar of `--tz`. */
 export const bucketOption = (fallback: string): Option =>
@@ -86,8 +84,5 @@ export const bucketOption = (fallback: string): Option =>
 /** `--tz`: the zone whose days, weeks and months buckets are. */
 export const bucketZoneOption = (): Option =>
   new Option('--tz <zone>', 'time zone of days, weeks and months, such as Europe/Berlin')
-    .argParser((value: string) => {
-      if (isNamedZone(value)) return value;
-      throw new InvalidArgumentError(`${unknownZone(value)}.`);
-    })
-    .default('UTC');
+    .argParser((value: string) => input.zoneOf(value))
+    .default(DEFAULT_ZONE);

@@ -1,7 +1,8 @@
 import { loadConfig } from '../config/load.ts';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { type AppMetricRow, appMetrics } from '../queries/app-metrics.ts';
+import { appMetrics } from '../queries/app-metrics.ts';
+import type { StoredAppMetric } from '../queries/rows.ts';
 import { forgetMetrics, listMetrics, type MetricRow } from '../queries/metrics.ts';
 import {
   type Moment,
@@ -104,7 +105,7 @@ const unknownMetric = (name: string) =>
       '`fieldwatch metrics list` shows the names; temperature, humidity, pressure, battery and rssi are columns and stay',
   });
 
-const APP_COLUMNS: readonly Column<AppMetricRow>[] = [
+const APP_COLUMNS: readonly Column<StoredAppMetric>[] = [
   { title: 'time', value: (row) => row.time },
   { title: 'host', value: (row) => row.host },
   { title: 'metric', value: (row) => row.metric },

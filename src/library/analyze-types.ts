@@ -1,4 +1,14 @@
+import type {
+  Description,
+  Outlier,
+  PairCorrelation,
+  PatternPart,
+  Resampled,
+  SensorPresence,
+} from '../queries/rows.ts';
 import type { TimeInput } from './pure-types.ts';
+
+export type * from '../queries/rows.ts';
 
 /** Which readings are analysed. */
 export interface AnalyzeRange {
@@ -25,28 +35,6 @@ export interface DescribeInput extends AnalyzeRange {
   readonly bySensor?: boolean;
 }
 
-/** The figures of a metric. */
-export interface Description {
-  readonly metric: string;
-  /** Null: of all sensors together. */
-  readonly sensor: string | null;
-  /** Sensors that have a value. */
-  readonly sensors: number;
-  readonly unit: string | null;
-  readonly count: number;
-  readonly mean: number;
-  /** Of the sample; null of a single value. */
-  readonly std: number | null;
-  readonly min: number;
-  /** Quartiles, interpolated. */
-  readonly p25: number;
-  readonly p50: number;
-  readonly p75: number;
-  readonly max: number;
-  readonly first: Date;
-  readonly last: Date;
-}
-
 export interface CorrelateInput extends AnalyzeRange, AnalyzeBuckets {
   /** Pairs of metrics of the same sensor, or pairs of sensors metric by metric; `metrics` by default. */
   readonly of?: 'metrics' | 'sensors';
@@ -54,18 +42,6 @@ export interface CorrelateInput extends AnalyzeRange, AnalyzeBuckets {
   readonly metrics?: readonly string[];
   /** Of values (Pearson), or of their ranks (Spearman); `pearson` by default. */
   readonly method?: 'pearson' | 'spearman';
-}
-
-/** How two metrics, or two sensors, go together. */
-export interface PairCorrelation {
-  /** Of sensors: the metric that is compared; null: of metrics. */
-  readonly metric: string | null;
-  readonly a: string;
-  readonly b: string;
-  /** -1 to 1; null where one of the two does not vary. */
-  readonly r: number | null;
-  /** Buckets that both have. */
-  readonly buckets: number;
 }
 
 export interface PatternInput extends AnalyzeRange {
@@ -77,24 +53,6 @@ export interface PatternInput extends AnalyzeRange {
   readonly bySensor?: boolean;
 }
 
-/** What is usual at an hour or a weekday. */
-export interface PatternPart {
-  /** Null: of all sensors together. */
-  readonly sensor: string | null;
-  /** 1 is Monday, 7 Sunday; null of `hour`. */
-  readonly weekday: number | null;
-  /** 0 to 23; null of `weekday`. */
-  readonly hour: number | null;
-  readonly mean: number;
-  readonly std: number | null;
-  readonly min: number;
-  readonly median: number;
-  readonly max: number;
-  readonly count: number;
-  /** Days that have a value in it. */
-  readonly days: number;
-}
-
 export interface MissingInput extends AnalyzeRange {
   /** Values of this metric; readings, whatever they have, by default. */
   readonly metric?: string;
@@ -104,54 +62,12 @@ export interface MissingInput extends AnalyzeRange {
   readonly timeZone?: string;
 }
 
-/** A time without readings. */
-export interface Gap {
-  /** The reading before it, also one before the range. */
-  readonly from: Date;
-  /** The reading after it, or the end of the range. */
-  readonly to: Date;
-  /** No reading has come since. */
-  readonly open: boolean;
-  readonly seconds: number;
-  /** Readings that were due. */
-  readonly missing: number;
-}
-
-/** What is there of a sensor, by its own rhythm. */
-export interface SensorPresence {
-  readonly sensor: string;
-  readonly location: string | null;
-  /** The median of its steps in seconds; null of fewer than three readings. */
-  readonly rhythmS: number | null;
-  readonly readings: number;
-  readonly expected: number | null;
-  /** 0 to 1. */
-  readonly share: number | null;
-  /** Time in gaps, beyond one step each. */
-  readonly missingS: number;
-  readonly gaps: readonly Gap[];
-  readonly days: readonly {
-    /** `2026-01-31` */
-    readonly day: string;
-    readonly readings: number;
-    readonly expected: number | null;
-    readonly share: number | null;
-  }[];
-}
-
 export interface ResampleInput extends AnalyzeRange, AnalyzeBuckets {
   readonly metric: string;
   /** How the values of a bucket become one; `mean` by default. */
   readonly method?: 'mean' | 'median' | 'min' | 'max' | 'sum' | 'count' | 'std' | 'first' | 'last';
   /** Buckets without values: left out (`none`), null, the last value, or a straight line; `null` by default. */
   readonly fill?: 'none' | 'null' | 'previous' | 'linear';
-}
-
-export interface Resampled {
-  readonly bucket: Date;
-  readonly sensor: string;
-  readonly location: string | null;
-  readonly value: number | null;
 }
 
 export interface OutliersInput extends AnalyzeRange {
@@ -169,18 +85,6 @@ export interface OutliersInput extends AnalyzeRange {
   readonly minValues?: number;
   /** Values at most, furthest first; all by default. */
   readonly limit?: number;
-}
-
-export interface Outlier {
-  readonly time: Date;
-  readonly sensor: string;
-  readonly location: string | null;
-  readonly value: number;
-  /** The mean, or the median. */
-  readonly expected: number;
-  readonly spread: number;
-  /** How many spreads the value is away, with sign. */
-  readonly score: number;
 }
 
 /**

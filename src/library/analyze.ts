@@ -1,22 +1,20 @@
-import { type Bucket, parseBucket } from '../core/bucket.ts';
-import { isNamedZone, unknownZone } from '../core/zone.ts';
-import { parseDuration } from '../core/duration.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { metricUnit } from '../core/metric-unit.ts';
 import type { Millis } from '../core/reading.ts';
-import { correlate, CORRELATIONS } from '../queries/analyze/correlate.ts';
+import { CORRELATED, CORRELATE_DEFAULTS, CORRELATIONS, correlate } from '../queries/analyze/correlate.ts';
 import { describe } from '../queries/analyze/describe.ts';
-import { missing } from '../queries/analyze/missing.ts';
-import { OUTLIERS, outliers, THRESHOLDS } from '../queries/analyze/outliers.ts';
-import { pattern, PATTERNS } from '../queries/analyze/pattern.ts';
+import { inputReader } from '../queries/analyze/input.ts';
+import { DEFAULT_FACTOR, missing } from '../queries/analyze/missing.ts';
+import { OUTLIERS, OUTLIER_DEFAULTS, THRESHOLDS, outliers } from '../queries/analyze/outliers.ts';
+import { DEFAULT_PATTERN, PATTERNS, pattern } from '../queries/analyze/pattern.ts';
 import type { Db, Selection, TimeRange } from '../queries/db.ts';
-import { FILLS, METHODS, resample } from '../queries/gapfill.ts';
+import { FILLS, METHODS, RESAMPLE_DEFAULTS, resample } from '../queries/gapfill.ts';
 import { type Names, presentKeys } from '../queries/names.ts';
 import type { Analyze, AnalyzeBuckets, AnalyzeRange } from './analyze-types.ts';
 import { checkArgument, checkOneOf } from './arguments.ts';
 import { timeOf } from './time.ts';
 
-const CORRELATED = ['metrics', 'sensors'];
+const invalid = (message: string) => new FieldwatchError(message, { code: 'ANALYZE_INVALID', kind: 'data' });
+const input = inputReader((_, detail) => invalid(detail));
 
 /** The analyses of a monitor. */
 export function analyzeWith(db: Db, nowMs: () => Millis): Analyze {
@@ -29,94 +27,83 @@ export function analyzeWith(db: Db, nowMs: () => Millis): Analyze {
     return { from: start, to: end, sensor: keys, location };
   };
   const analyses: Analyze = {
-    describe: async ({ metrics, bySensor, ...range }) => {
-      const rows = await describe(db, { ...(await chosen(range, metrics)), metrics, bySensor });
-      return rows.map((row) => ({
-        ...row,
-        unit: metricUnit(row.metric, Math.max(Math.abs(row.min), Math.abs(row.max))) ?? null,
-      }));
-    },
-    correlate: async ({ of = 'metrics', method = 'pearson', metrics, ...range }) => {
+    describe: async ({ metrics, bySensor, ...range }) =>
+      describe(db, { ...(await chosen(range, metrics)), metrics, bySensor }),
+    correlate: async ({
+      of = CORRELATE_DEFAULTS.of,
+      method = CORRELATE_DEFAULTS.method,
+      metrics,
+      ...range
+    }) => {
       among('of', of, CORRELATED);
       among('method', method, CORRELATIONS);
       return correlate(db, { ...(await chosen(range, metrics)), ...bucketsOf(range), of, method, metrics });
     },
-    pattern: async ({ metric, of = 'hour', timeZone, bySensor, ...range }) => {
+    pattern: async ({ metric, of = DEFAULT_PATTERN, timeZone, bySensor, ...range }) => {
       among('of', of, PATTERNS);
-      return pattern(db, { ...(await chosen(range, metric)), metric, of, zone: zoneOf(timeZone), bySensor });
-    },
-    missing: async ({ metric, factor = 3, timeZone, ...range }) => {
-      number('factor', factor);
-      const rows = await missing(db, {
+      return pattern(db, {
         ...(await chosen(range, metric)),
         metric,
-        factor,
-        zone: zoneOf(timeZone),
+        of,
+        zone: input.zoneOf(timeZone),
+        bySensor,
       });
-      return rows.map(({ gaps, days, ...row }) => ({
-        ...row,
-        gaps: gaps.map(({ from, to, open, seconds, missing: due }) => ({
-          from,
-          to,
-          open,
-          seconds,
-          missing: due,
-        })),
-        days: days.map(({ day, readings, expected, share }) => ({ day, readings, expected, share })),
-      }));
     },
-    resample: async ({ metric, method = 'mean', fill = 'null', ...range }) => {
+    missing: async ({ metric, factor = DEFAULT_FACTOR, timeZone, ...range }) => {
+      number('factor', factor);
+      const zone = input.zoneOf(timeZone);
+      return missing(db, { ...(await chosen(range, metric)), metric, factor, zone });
+    },
+    resample: async ({
+      metric,
+      method = RESAMPLE_DEFAULTS.method,
+      fill = RESAMPLE_DEFAULTS.fill,
+      ...range
+    }) => {
       among('method', method, METHODS);
       among('fill', fill, FILLS);
       return resample(db, { ...(await chosen(range, metric)), ...bucketsOf(range), metric, method, fill });
     },
-    outliers: async ({ metric, method = 'rolling', window = '1h', minValues = 10, limit, ...rest }) => {
+    outliers: async ({
+      metric,
+      method = OUTLIER_DEFAULTS.method,
+      window,
+      minValues = OUTLIER_DEFAULTS.minValues,
+      limit,
+      ...rest
+    }) => {
       among('method', method, OUTLIERS);
       const { threshold = THRESHOLDS[method], ...range } = rest;
       number('threshold', threshold);
       number('minValues', minValues);
-      const windowMs = parseDuration(window);
-      if (windowMs === undefined || windowMs <= 0)
-        throw invalid(`${JSON.stringify(window)} is no window; expected a duration such as 1h`);
+      const windowMs = input.windowOf(window);
       const query = { metric, method, threshold, minValues, windowMs, limit };
       return outliers(db, { ...(await chosen(range, metric)), ...query });
     },
   };
   return {
-    describe: async (input) => analyses.describe(checked('describe', input)),
-    correlate: async (input) => analyses.correlate(checked('correlate', input)),
-    pattern: async (input) => analyses.pattern(checked('pattern', input, 'analysisOfMetric')),
-    missing: async (input) => analyses.missing(checked('missing', input)),
-    resample: async (input) => analyses.resample(checked('resample', input, 'analysisOfMetric')),
-    outliers: async (input) => analyses.outliers(checked('outliers', input, 'analysisOfMetric')),
+    describe: async (given) => analyses.describe(checked('describe', given)),
+    correlate: async (given) => analyses.correlate(checked('correlate', given)),
+    pattern: async (given) => analyses.pattern(checked('pattern', given, 'analysisOfMetric')),
+    missing: async (given) => analyses.missing(checked('missing', given)),
+    resample: async (given) => analyses.resample(checked('resample', given, 'analysisOfMetric')),
+    outliers: async (given) => analyses.outliers(checked('outliers', given, 'analysisOfMetric')),
   };
 }
 
 function checked<Input>(
   call: string,
-  input: Input,
+  given: Input,
   shape: 'analysis' | 'analysisOfMetric' = 'analysis',
 ): Input {
-  checkArgument(`analyze.${call}`, 'input', input, shape);
-  return input;
+  checkArgument(`analyze.${call}`, 'input', given, shape);
+  return given;
 }
 
-function bucketsOf({ bucket = '1h', timeZone }: AnalyzeBuckets): {
-  readonly bucket: Bucket;
-  readonly zone: string;
-} {
-  const width = parseBucket(bucket);
-  if (width === undefined)
-    throw invalid(
-      `${JSON.stringify(bucket)} is no bucket; expected a second or more, such as 15m, 1h, 1d or 1mo`,
-    );
-  return { bucket: width, zone: zoneOf(timeZone) };
-}
-
-function zoneOf(name = 'UTC'): string {
-  if (isNamedZone(name)) return name;
-  throw invalid(unknownZone(name));
-}
+const bucketsOf = ({ bucket, timeZone }: AnalyzeBuckets) => ({
+  bucket: input.bucketOf(bucket),
+  zone: input.zoneOf(timeZone),
+});
 
 const among = (what: string, given: unknown, known: readonly string[]) =>
   checkOneOf(what, given, known, 'ANALYZE_INVALID');
@@ -124,5 +111,3 @@ const among = (what: string, given: unknown, known: readonly string[]) =>
 function number(what: string, given: number): void {
   if (!(Number.isFinite(given) && given > 0)) throw invalid(`${what}: expected a number above 0`);
 }
-
-const invalid = (message: string) => new FieldwatchError(message, { code: 'ANALYZE_INVALID', kind: 'data' });

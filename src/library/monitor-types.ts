@@ -1,3 +1,4 @@
+import type { CounterUse, MetricSummary, StoredAppMetric } from '../queries/rows.ts';
 import type { Analyze } from './analyze-types.ts';
 import type { AlertRule, AlertRules, Severity } from './rules.ts';
 import type { TimeInput } from './pure-types.ts';
@@ -107,21 +108,6 @@ export interface RecordOptions {
   };
 }
 
-/** The figures of one metric over a time. */
-export interface MetricSummary {
-  readonly metric: string;
-  readonly unit: string | null;
-  readonly count: number;
-  readonly avg: number;
-  readonly min: number;
-  readonly max: number;
-  /** Of the sample; null of a single value. */
-  readonly stddev: number | null;
-  readonly first: number;
-  readonly last: number;
-  readonly lastTime: Date;
-}
-
 /** What `summary` gives. */
 export interface SensorSummary extends SensorInfo {
   readonly from: Date;
@@ -198,33 +184,6 @@ export interface StoredReading {
   readonly sensor: string;
   readonly time: Date;
   readonly metrics: Readonly<Record<string, number>>;
-}
-
-/** Use of a counter in one bucket of one sensor. */
-export interface CounterUse {
-  /** Start of the bucket. */
-  readonly bucket: Date;
-  readonly sensor: string;
-  readonly location: string | null;
-  /** In the unit of the metric. */
-  readonly use: number;
-  /** Per second; null of a single value. */
-  readonly rate: number | null;
-  /** How often the counter started again from zero. */
-  readonly resets: number;
-  /** How often it passed its highest value (`metrics.wraps_at`). */
-  readonly overflows: number;
-  /** Its newest value. */
-  readonly last: number;
-}
-
-/** A figure of a program, or of the daemon itself. */
-export interface StoredAppMetric {
-  readonly time: Date;
-  readonly host: string;
-  readonly metric: string;
-  readonly value: number;
-  readonly tags: Readonly<Record<string, unknown>>;
 }
 
 /** Who evaluates the alerts of what this program records. */

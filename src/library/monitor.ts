@@ -3,13 +3,12 @@ import { silentLogger } from '../adapters/log/logger.ts';
 import { TimescaleAppMetricsStore } from '../adapters/timescale/policy/app-metrics-store.ts';
 import { readerOf } from '../adapters/timescale/connection/pool.ts';
 import { type Program, openProgram } from '../app/program.ts';
-import { parseBucket } from '../core/bucket.ts';
-import { isNamedZone, unknownZone } from '../core/zone.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { readDevice } from '../core/ingest/mapping/device.ts';
 import { metricUnit } from '../core/metric-unit.ts';
 import { SerialQueue } from '../lib/serial-queue.ts';
 import { listEpisodes } from '../queries/alert-episodes.ts';
+import { inputReader } from '../queries/analyze/input.ts';
 import { appMetrics } from '../queries/app-metrics.ts';
 import { counterUse } from '../queries/counters.ts';
 import type { Db, TimeRange } from '../queries/db.ts';
@@ -23,12 +22,12 @@ import { alertCounts, metricFigures } from '../queries/summary.ts';
 import { hourlyTrends } from '../queries/trends.ts';
 import { AlertFeed } from './alert-feed.ts';
 import { analyzeWith } from './analyze.ts';
+import type { CounterUse, StoredAppMetric } from '../queries/rows.ts';
 import type { Analyze } from './analyze-types.ts';
 import { checkArgument, checkOneOf } from './arguments.ts';
 import type {
   AlertEvent,
   AlertSubscription,
-  CounterUse,
   EvaluatedBy,
   HourlyTrend,
   LatestValue,
@@ -41,7 +40,6 @@ import type {
   SensorInfo,
   SensorInput,
   SensorSummary,
-  StoredAppMetric,
   StoredReading,
 } from './monitor-types.ts';
 import type { TimeInput } from './pure-types.ts';
@@ -171,7 +169,7 @@ class DatabaseMonitor implements Monitor {
     return {
       ...{ sensor, name: row?.name ?? null, type: row?.type ?? null, location: row?.location ?? null },
       ...{ tags: row?.tags ?? [], ...range, ...counts },
-      metrics: figures.map((each) => ({ ...each, unit: unitOf(each.metric, each.max) })),
+      metrics: figures,
     };
   }
 
@@ -222,17 +220,11 @@ class DatabaseMonitor implements Monitor {
 
   async use(query: Parameters<Monitor['use']>[0]): Promise<readonly CounterUse[]> {
     checkArgument('use', 'query', query, 'use');
-    const { sensor, metric, from, to, bucket: width = '1d', zone = 'UTC' } = query;
-    const bucket = parseBucket(width);
-    if (bucket === undefined || !isNamedZone(zone))
-      throw new FieldwatchError(
-        bucket === undefined
-          ? `bucket: ${width} is no width; expected one such as 15m, 1h, 1d or 1mo`
-          : unknownZone(zone),
-        { code: 'BUCKET_INVALID', kind: 'data' },
-      );
+    const { sensor, metric, from, to, bucket = '1d', zone } = query;
+    const width = input.bucketOf(bucket);
+    const buckets = { bucket: width, zone: input.zoneOf(zone) };
     const keys = await presentKeys(this.db, { sensor, metric });
-    return counterUse(this.db, { ...this.rangeOf(from, to), sensor: keys, metric, bucket, zone });
+    return counterUse(this.db, { ...this.rangeOf(from, to), sensor: keys, metric, ...buckets });
   }
 
   async recordMetric(
@@ -344,6 +336,10 @@ class DatabaseMonitor implements Monitor {
     });
   }
 }
+
+const input = inputReader(
+  (_, detail) => new FieldwatchError(detail, { code: 'BUCKET_INVALID', kind: 'data' }),
+);
 
 const isList = (given: SensorInput | readonly SensorInput[]): given is readonly SensorInput[] =>
   Array.isArray(given);

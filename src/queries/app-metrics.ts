@@ -1,3 +1,4 @@
+import type { StoredAppMetric } from './rows.ts';
 import type { Db, Limited, TimeRange } from './db.ts';
 
 export const appMetricsSql = `
@@ -9,15 +10,6 @@ WHERE a.time >= $1::timestamptz AND a.time < $2::timestamptz
 ORDER BY a.time DESC, a.metric_name, a.host
 LIMIT $6`;
 
-/** A figure of a program, or of the daemon itself. */
-export interface AppMetricRow {
-  readonly time: Date;
-  readonly host: string;
-  readonly metric: string;
-  readonly value: number;
-  readonly tags: Readonly<Record<string, unknown>>;
-}
-
 export interface AppMetricsQuery extends TimeRange, Limited {
   /** Names; absent: all. */
   readonly metrics?: readonly string[] | undefined;
@@ -27,8 +19,8 @@ export interface AppMetricsQuery extends TimeRange, Limited {
 }
 
 /** Newest first. */
-export async function appMetrics(db: Db, query: AppMetricsQuery): Promise<readonly AppMetricRow[]> {
+export async function appMetrics(db: Db, query: AppMetricsQuery): Promise<readonly StoredAppMetric[]> {
   const { from, to, metrics, host, tags, limit } = query;
   const values = [from, to, metrics ?? null, host ?? null, tags === undefined ? null : JSON.stringify(tags)];
-  return (await db.query<AppMetricRow>(appMetricsSql, [...values, limit])).rows;
+  return (await db.query<StoredAppMetric>(appMetricsSql, [...values, limit])).rows;
 }

@@ -3,6 +3,7 @@ import { FieldwatchError } from '../core/errors.ts';
 import { bucketOf, startOfBucket } from './bucket.ts';
 import { type Db, type MetricQuery, checkBuckets, selected } from './db.ts';
 import { sensorsWhere } from './readings.ts';
+import type { CounterUse } from './rows.ts';
 
 const DAY_MS = 86_400_000;
 /** Further back, hourly and daily figures are read instead of every value. */
@@ -68,23 +69,6 @@ FROM (
 ORDER BY u.bucket DESC, s.key
 LIMIT $10`;
 
-/** Use of a counter in one bucket of one sensor. */
-export interface UseRow {
-  readonly bucket: Date;
-  readonly sensor: string;
-  readonly location: string | null;
-  /** In the unit of the metric. */
-  readonly use: number;
-  /** Per second, over the time of the steps; null if that is 0. */
-  readonly rate: number | null;
-  /** How often the counter started again from zero. */
-  readonly resets: number;
-  /** How often it passed its highest value. */
-  readonly overflows: number;
-  /** The newest value itself. */
-  readonly last: number;
-}
-
 export interface UseQuery extends MetricQuery {
   readonly bucket: Bucket;
   /** Name of a time zone: where days and months begin. */
@@ -100,7 +84,7 @@ WHERE hypertable_schema = current_schema() AND hypertable_name = 'sensor_metrics
  * Use of a counter by buckets of any width, newest first; a bucket that the range touches is taken whole. Rejects with
  * METRIC_NOT_COUNTER for a gauge and with QUERY_TOO_LARGE.
  */
-export async function counterUse(db: Db, query: UseQuery): Promise<readonly UseRow[]> {
+export async function counterUse(db: Db, query: UseQuery): Promise<readonly CounterUse[]> {
   const { metric, to, bucket, zone, limit } = query;
   checkBuckets(query, bucket);
   const { rows } = await db.query<{ kind: string; wrapsAt: number | null }>(kindSql, [metric]);
@@ -109,7 +93,7 @@ export async function counterUse(db: Db, query: UseQuery): Promise<readonly UseR
   const exactFrom = isOfHours(bucket) ? await oldestExact(db, from, to) : from;
   const width = bucketInterval(bucket);
   const values = [metric, from, to, ...selected(query), width, zone, rows[0].wrapsAt, exactFrom, limit];
-  return (await db.query<UseRow>(useSql(bucket), values)).rows;
+  return (await db.query<CounterUse>(useSql(bucket), values)).rows;
 }
 
 /** Every value is read of the last month of the range, as far as values are kept; whole days. */

@@ -2,6 +2,7 @@ import { type Bucket, bucketInterval } from '../core/bucket.ts';
 import { isFine, startOfBucket, zoneOffset } from './bucket.ts';
 import { type Db, type MetricQuery, checkBuckets, selected } from './db.ts';
 import { isCore, pick, samples } from './readings.ts';
+import type { Resampled } from './rows.ts';
 
 /** How the values of a bucket become one, and what a bucket without values has. */
 export const METHODS = ['mean', 'median', 'min', 'max', 'sum', 'count', 'std', 'first', 'last'] as const;
@@ -118,13 +119,7 @@ export const resampleSql = (bucket: Bucket, method: Method, fill: Fill): string 
   return text;
 };
 
-export interface ResampleRow {
-  readonly bucket: Date;
-  readonly sensor: string;
-  readonly location: string | null;
-  /** Null in a gap that is not filled. */
-  readonly value: number | null;
-}
+export const RESAMPLE_DEFAULTS: Pick<ResampleQuery, 'method' | 'fill'> = { method: 'mean', fill: 'null' };
 
 export interface ResampleQuery extends GapfillQuery {
   readonly method: Method;
@@ -133,8 +128,8 @@ export interface ResampleQuery extends GapfillQuery {
 }
 
 /** One value a bucket and sensor; by sensor, then time. Rejects with QUERY_TOO_LARGE. */
-export async function resample(db: Db, query: ResampleQuery): Promise<readonly ResampleRow[]> {
-  return read<ResampleRow>(db, query, resampleSql(query.bucket, query.method, query.fill));
+export async function resample(db: Db, query: ResampleQuery): Promise<readonly Resampled[]> {
+  return read<Resampled>(db, query, resampleSql(query.bucket, query.method, query.fill));
 }
 
 async function read<Row>(db: Db, query: GapfillQuery, text: string): Promise<readonly Row[]> {

@@ -1,5 +1,7 @@
 import { CORE_METRICS, type CoreMetric } from '../core/reading.ts';
+import { metricUnit } from '../core/metric-unit.ts';
 import type { Db, TimeRange } from './db.ts';
+import type { MetricSummary } from './rows.ts';
 
 const FIGURES = `count(*)::float8 AS count, avg(value) AS avg, min(value) AS min, max(value) AS max,
   CASE WHEN count(*) > 1 THEN stddev_samp(value) END AS stddev, first(value, time) AS first, last(value, time) AS last, max(time) AS "lastTime"`;
@@ -21,18 +23,8 @@ SELECT m.name AS metric, v.* FROM (
   WHERE sensor_id = $1::int AND time >= $2::timestamptz AND time < $3::timestamptz GROUP BY metric_id
 ) v JOIN metrics m ON m.id = v.metric_id ORDER BY m.name`;
 
-export interface MetricFigures {
-  readonly metric: string;
-  readonly count: number;
-  readonly avg: number;
-  readonly min: number;
-  readonly max: number;
-  /** Of the sample; null of one value. */
-  readonly stddev: number | null;
-  readonly first: number;
-  readonly last: number;
-  readonly lastTime: Date;
-}
+/** Without the unit, which the name and the values tell. */
+type MetricFigures = Omit<MetricSummary, 'unit'>;
 
 type Row = Readonly<
   Record<CoreMetric, readonly [number, number, number, number, number | null, number, number]>
@@ -43,7 +35,7 @@ type Row = Readonly<
 export async function metricFigures(
   db: Db,
   { sensorId, from, to }: TimeRange & { readonly sensorId: number },
-): Promise<readonly MetricFigures[]> {
+): Promise<readonly MetricSummary[]> {
   const values = [sensorId, from, to];
   const [row] = (await db.query<Row>(summarySql, values)).rows;
   const core = CORE_METRICS.flatMap((metric): MetricFigures[] => {
@@ -52,7 +44,11 @@ export async function metricFigures(
     const [count, avg, min, max, stddev, first, last] = row[metric];
     return [{ metric, count, avg, min, max, stddev, first, last, lastTime }];
   });
-  return [...core, ...(await db.query<MetricFigures>(furtherSummarySql, values)).rows];
+  const further = (await db.query<MetricFigures>(furtherSummarySql, values)).rows;
+  return [...core, ...further].map((figures) => ({
+    ...figures,
+    unit: metricUnit(figures.metric, Math.abs(figures.max)) ?? null,
+  }));
 }
 
 export const openOfSensorSql = `

@@ -1,4 +1,20 @@
 import * as z from '../../core/schema/zod.ts';
+import { CORRELATED, CORRELATE_DEFAULTS, CORRELATIONS } from '../../queries/analyze/correlate.ts';
+import { DEFAULT_BUCKET, DEFAULT_WINDOW, DEFAULT_ZONE } from '../../queries/analyze/input.ts';
+import { DEFAULT_FACTOR } from '../../queries/analyze/missing.ts';
+import { OUTLIERS, OUTLIER_DEFAULTS } from '../../queries/analyze/outliers.ts';
+import { DEFAULT_PATTERN, PATTERNS } from '../../queries/analyze/pattern.ts';
+import { FILLS, METHODS, RESAMPLE_DEFAULTS } from '../../queries/gapfill.ts';
+import type {
+  CounterUse,
+  Description,
+  Outlier,
+  PairCorrelation,
+  PatternPart,
+  Resampled,
+  SensorPresence,
+  StoredAppMetric,
+} from '../../queries/rows.ts';
 import { count, flag, moment, seconds, sensorKey, several, text, time, unit, value } from './fields.ts';
 
 const chosen = {
@@ -11,6 +27,15 @@ const chosen = {
   from: moment('start').default('7d'),
   to: moment('end, not included; without it: now').optional(),
 };
+/** How an answer has a row: times are text. A contract that lacks a field of it does not compile. */
+type InAnswer<Row> = Row extends Date
+  ? string
+  : Row extends readonly (infer Item)[]
+    ? readonly InAnswer<Item>[]
+    : Row extends object
+      ? { readonly [Key in keyof Row]: InAnswer<Row[Key]> }
+      : Row;
+
 const metric = z.string().min(1).max(256).describe('name of a metric');
 const metrics = several(
   z.string().max(256),
@@ -20,9 +45,13 @@ const metrics = several(
 const tz = z
   .string()
   .max(64)
-  .default('UTC')
+  .default(DEFAULT_ZONE)
   .describe('time zone of hours, days and months, such as Europe/Berlin');
-const bucket = z.string().max(32).default('1h').describe('width of a bucket: 15m, 1h, 1d, 1w, 1mo, 1y');
+const bucket = z
+  .string()
+  .max(32)
+  .default(DEFAULT_BUCKET)
+  .describe('width of a bucket: 15m, 1h, 1d, 1w, 1mo, 1y');
 const bySensor = flag('true: each sensor by itself; otherwise all values together');
 
 const items = <Item extends z.ZodType>(item: Item, id: string, description: string) =>
@@ -55,7 +84,9 @@ export const descriptionsSchema = items(
       first: time('the oldest value'),
       last: time('the newest value'),
     })
-    .meta({ id: 'Description', description: 'The figures of a metric' }),
+    .meta({ id: 'Description', description: 'The figures of a metric' }) satisfies z.ZodType<
+    InAnswer<Description>
+  >,
   'Descriptions',
   'Figures of metrics, by sensor, then metric',
 );
@@ -64,10 +95,10 @@ export const correlateQuery = z.strictObject({
   ...chosen,
   metric: metrics,
   of: z
-    .enum(['metrics', 'sensors'])
-    .default('metrics')
+    .enum(CORRELATED)
+    .default(CORRELATE_DEFAULTS.of)
     .describe('pairs of metrics of the same sensor, or of sensors'),
-  method: z.enum(['pearson', 'spearman']).default('pearson').describe('of values, or of their ranks'),
+  method: z.enum(CORRELATIONS).default(CORRELATE_DEFAULTS.method).describe('of values, or of their ranks'),
   bucket,
   tz,
 });
@@ -80,7 +111,10 @@ export const correlationsSchema = items(
       r: maybe('correlation, a number from -1 to 1; null where one of the two does not vary'),
       buckets: count('buckets that both have'),
     })
-    .meta({ id: 'Correlation', description: 'How two metrics, or two sensors, go together' }),
+    .meta({
+      id: 'Correlation',
+      description: 'How two metrics, or two sensors, go together',
+    }) satisfies z.ZodType<InAnswer<PairCorrelation>>,
   'Correlations',
   'Correlations of pairs',
 );
@@ -89,8 +123,8 @@ export const patternQuery = z.strictObject({
   ...chosen,
   metric,
   of: z
-    .enum(['hour', 'weekday', 'week'])
-    .default('hour')
+    .enum(PATTERNS)
+    .default(DEFAULT_PATTERN)
     .describe('hours of a day, days of a week, or hours of a week'),
   tz,
   bySensor,
@@ -112,7 +146,9 @@ export const patternSchema = items(
       count: count('values'),
       days: count('days that have a value in it'),
     })
-    .meta({ id: 'PatternPart', description: 'What is usual at an hour or a weekday' }),
+    .meta({ id: 'PatternPart', description: 'What is usual at an hour or a weekday' }) satisfies z.ZodType<
+    InAnswer<PatternPart>
+  >,
   'Pattern',
   'What is usual, by sensor, weekday and hour',
 );
@@ -124,7 +160,7 @@ export const missingQuery = z.strictObject({
     .number()
     .min(1)
     .max(1e6)
-    .default(3)
+    .default(DEFAULT_FACTOR)
     .describe('a gap is longer than this number of usual steps'),
   tz,
 });
@@ -162,7 +198,10 @@ export const presencesSchema = items(
         )
         .describe('what is there of each day'),
     })
-    .meta({ id: 'Presence', description: 'What is there of a sensor, by its own rhythm' }),
+    .meta({
+      id: 'Presence',
+      description: 'What is there of a sensor, by its own rhythm',
+    }) satisfies z.ZodType<InAnswer<SensorPresence>>,
   'Presences',
   'What is there of each sensor',
 );
@@ -172,13 +211,10 @@ export const resampleQuery = z.strictObject({
   metric,
   bucket,
   tz,
-  method: z
-    .enum(['mean', 'median', 'min', 'max', 'sum', 'count', 'std', 'first', 'last'])
-    .default('mean')
-    .describe('how the values of a bucket become one'),
+  method: z.enum(METHODS).default(RESAMPLE_DEFAULTS.method).describe('how the values of a bucket become one'),
   fill: z
-    .enum(['none', 'null', 'previous', 'linear'])
-    .default('null')
+    .enum(FILLS)
+    .default(RESAMPLE_DEFAULTS.fill)
     .describe('of buckets without values: left out, null, the last value, or a straight line'),
 });
 export const resampledSchema = items(
@@ -189,7 +225,9 @@ export const resampledSchema = items(
       location: z.string().nullable().describe('place; null: not known'),
       value: maybe('the value, in the unit of the metric; null in a gap'),
     })
-    .meta({ id: 'Resampled', description: 'One value of a bucket and sensor' }),
+    .meta({ id: 'Resampled', description: 'One value of a bucket and sensor' }) satisfies z.ZodType<
+    InAnswer<Resampled>
+  >,
   'ResampledList',
   'Values by sensor, then time; 50,000 at most',
 );
@@ -198,8 +236,8 @@ export const outliersQuery = z.strictObject({
   ...chosen,
   metric,
   method: z
-    .enum(['rolling', 'mad', 'z'])
-    .default('rolling')
+    .enum(OUTLIERS)
+    .default(OUTLIER_DEFAULTS.method)
     .describe(
       'rolling: mean and deviation of the window before; mad: median and median absolute deviation; z: mean and deviation',
     ),
@@ -209,13 +247,17 @@ export const outliersQuery = z.strictObject({
     .max(1000)
     .optional()
     .describe('number of deviations at least (default: 3; of mad 3.5)'),
-  window: z.string().max(32).default('1h').describe('of rolling: the time before a value, such as 1h'),
+  window: z
+    .string()
+    .max(32)
+    .default(DEFAULT_WINDOW)
+    .describe('of rolling: the time before a value, such as 1h'),
   minValues: z.coerce
     .number()
     .int()
     .min(2)
     .max(1e6)
-    .default(10)
+    .default(OUTLIER_DEFAULTS.minValues)
     .describe('number of values below which there is no verdict'),
   limit: z.coerce.number().int().min(1).max(10_000).default(100).describe('number of items at most'),
 });
@@ -230,7 +272,10 @@ export const outliersSchema = items(
       spread: value('the deviation, or what corresponds to it'),
       score: z.number().describe('number of spreads that the value is away, with sign'),
     })
-    .meta({ id: 'Outlier', description: 'A value far from what is usual for its sensor' }),
+    .meta({
+      id: 'Outlier',
+      description: 'A value far from what is usual for its sensor',
+    }) satisfies z.ZodType<InAnswer<Outlier>>,
   'Outliers',
   'Values, furthest first',
 );
@@ -248,7 +293,9 @@ export const usesSchema = items(
       overflows: count('how often it passed its highest value'),
       last: value('its newest value'),
     })
-    .meta({ id: 'Use', description: 'The use of a counter in a bucket' }),
+    .meta({ id: 'Use', description: 'The use of a counter in a bucket' }) satisfies z.ZodType<
+    InAnswer<CounterUse>
+  >,
   'Uses',
   'Use of a counter by buckets, newest first',
 );
@@ -269,7 +316,9 @@ export const appMetricsSchema = items(
       value: value('its value'),
       tags: z.record(z.string(), z.unknown()).describe('its tags'),
     })
-    .meta({ id: 'AppMetric', description: 'A figure of a program or of the daemon' }),
+    .meta({ id: 'AppMetric', description: 'A figure of a program or of the daemon' }) satisfies z.ZodType<
+    InAnswer<StoredAppMetric>
+  >,
   'AppMetrics',
   'Figures, newest first',
 );

@@ -1,10 +1,7 @@
-import { type Bucket, parseBucket } from '../../core/bucket.ts';
-import { isNamedZone, unknownZone } from '../../core/zone.ts';
-import { parseDuration } from '../../core/duration.ts';
 import { FieldwatchError } from '../../core/errors.ts';
-import { metricUnit } from '../../core/metric-unit.ts';
 import { correlate } from '../../queries/analyze/correlate.ts';
 import { describe } from '../../queries/analyze/describe.ts';
+import { inputReader } from '../../queries/analyze/input.ts';
 import { missing } from '../../queries/analyze/missing.ts';
 import { THRESHOLDS, outliers } from '../../queries/analyze/outliers.ts';
 import { pattern } from '../../queries/analyze/pattern.ts';
@@ -78,18 +75,8 @@ const tooLarge = (what: string) =>
     remedy: 'Choose a shorter time range, or fewer sensors.',
   });
 
-const fault = (name: string, detail: string) => new RequestFault([{ pointer: `/query/${name}`, detail }]);
-
-function zoneOf(name: string): string {
-  if (isNamedZone(name)) return name;
-  throw fault('tz', unknownZone(name));
-}
-
-function bucketOf(text: string): Bucket {
-  const bucket = parseBucket(text);
-  if (bucket !== undefined) return bucket;
-  throw fault('bucket', 'is no width of a second or more, such as 15m, 1h, 1d or 1mo');
-}
+const NAMES = { bucket: 'bucket', zone: 'tz', window: 'window' };
+const input = inputReader((name, detail) => new RequestFault([{ pointer: `/query/${NAMES[name]}`, detail }]));
 
 const list = <Item>(items: readonly Item[]) => ({ items: [...items], next: null });
 
@@ -102,16 +89,9 @@ const descriptions = resource({
   answer: descriptionsSchema,
   async handle({ query }, deps) {
     const { metric: metrics, bySensor } = query;
-    const rows = await describe(deps.db, { ...(await chosen(query, metrics, deps)), metrics, bySensor });
-    return list(
-      rows.map((row) => ({
-        ...row,
-        unit:
-          metricUnit(row.metric, Math.max(Math.abs(row.min), Math.abs(row.max)), deps.daemon.unitOf) ?? null,
-        first: iso(row.first),
-        last: iso(row.last),
-      })),
-    );
+    const asked = { ...(await chosen(query, metrics, deps)), metrics, bySensor };
+    const rows = await describe(deps.db, asked, deps.daemon.unitOf);
+    return list(rows.map((row) => ({ ...row, first: iso(row.first), last: iso(row.last) })));
   },
 });
 
@@ -124,7 +104,7 @@ const correlations = resource({
   answer: correlationsSchema,
   async handle({ query }, deps) {
     const { metric: metrics, of, method } = query;
-    const buckets = { bucket: bucketOf(query.bucket), zone: zoneOf(query.tz) };
+    const buckets = { bucket: input.bucketOf(query.bucket), zone: input.zoneOf(query.tz) };
     return list(
       await correlate(deps.db, { ...(await chosen(query, metrics, deps)), ...buckets, metrics, of, method }),
     );
@@ -140,7 +120,7 @@ const patterns = resource({
   answer: patternSchema,
   async handle({ query }, deps) {
     const { metric, of, bySensor } = query;
-    const zone = zoneOf(query.tz);
+    const zone = input.zoneOf(query.tz);
     return list(
       await pattern(deps.db, { ...(await chosen(query, metric, deps)), metric, of, zone, bySensor }),
     );
@@ -156,13 +136,13 @@ const presences = resource({
   answer: presencesSchema,
   async handle({ query }, deps) {
     const { metric, factor } = query;
-    const zone = zoneOf(query.tz);
+    const zone = input.zoneOf(query.tz);
     const rows = await missing(deps.db, { ...(await chosen(query, metric, deps)), metric, factor, zone });
     return list(
       rows.map(({ gaps, days, ...row }) => ({
         ...row,
-        gaps: gaps.map(({ sensor: _, ...gap }) => ({ ...gap, from: iso(gap.from), to: iso(gap.to) })),
-        days: days.map(({ sensor: _, ...day }) => day),
+        gaps: gaps.map((gap) => ({ ...gap, from: iso(gap.from), to: iso(gap.to) })),
+        days: [...days],
       })),
     );
   },
@@ -182,7 +162,7 @@ const uses = resource({
     const limit = MOST_RESAMPLED + 1;
     const rows = await counterUse(db, {
       ...{ ...rangeOf(query, clock.nowMs(), 0), sensor, location, metric, limit },
-      ...{ bucket: bucketOf(query.bucket), zone: zoneOf(query.tz) },
+      ...{ bucket: input.bucketOf(query.bucket), zone: input.zoneOf(query.tz) },
     });
     if (rows.length > MOST_RESAMPLED) throw tooLarge(`more than ${MOST_RESAMPLED} values`);
     return list(rows.map((row) => ({ ...row, bucket: iso(row.bucket) })));
@@ -213,7 +193,7 @@ const resampled = resource({
   answer: resampledSchema,
   async handle({ query }, deps) {
     const { metric, method, fill } = query;
-    const buckets = { bucket: bucketOf(query.bucket), zone: zoneOf(query.tz) };
+    const buckets = { bucket: input.bucketOf(query.bucket), zone: input.zoneOf(query.tz) };
     const limit = MOST_RESAMPLED + 1;
     const asked = { ...(await chosen(query, metric, deps)), ...buckets, metric, method, fill, limit };
     const rows = await resample(deps.db, asked);
@@ -232,8 +212,7 @@ const outlying = resource({
   async handle({ query }, deps) {
     const { metric, method, minValues, limit } = query;
     const { threshold = THRESHOLDS[method] } = query;
-    const windowMs = parseDuration(query.window);
-    if (windowMs === undefined || windowMs <= 0) throw fault('window', 'is no duration such as 1h');
+    const windowMs = input.windowOf(query.window);
     const asked = {
       ...(await chosen(query, metric, deps)),
       metric,

@@ -2,11 +2,15 @@ import { Option } from 'commander';
 import type { Bucket } from '../../core/bucket.ts';
 import { groupedBy } from '../../core/grouped.ts';
 import {
+  CORRELATED,
+  CORRELATE_DEFAULTS,
   CORRELATIONS,
-  type CorrelateRow,
+  type Correlated,
   type Correlation,
   correlate,
 } from '../../queries/analyze/correlate.ts';
+import { DEFAULT_BUCKET } from '../../queries/analyze/input.ts';
+import type { PairCorrelation } from '../../queries/rows.ts';
 import { bucketOption, repeated, bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { heatLines } from '../output/plot.ts';
@@ -22,7 +26,7 @@ import {
 
 interface Options extends AnalyzeOptions {
   readonly metric?: readonly string[];
-  readonly of: 'metrics' | 'sensors';
+  readonly of: Correlated;
   readonly method: Correlation;
   readonly bucket: Bucket;
   readonly tz: string;
@@ -43,25 +47,27 @@ export const correlateCommand: CliCommand = (cli) =>
     .option(...METRICS_OPTION, repeated)
     .addOption(
       new Option('--of <what>', 'metrics of the same sensor, or sensors in one metric')
-        .choices(['metrics', 'sensors'])
-        .default('metrics'),
+        .choices(CORRELATED)
+        .default(CORRELATE_DEFAULTS.of),
     )
     .addOption(
-      new Option('--method <name>', 'of values, or of their ranks').choices(CORRELATIONS).default('pearson'),
+      new Option('--method <name>', 'of values, or of their ranks')
+        .choices(CORRELATIONS)
+        .default(CORRELATE_DEFAULTS.method),
     )
-    .addOption(bucketOption('1h'))
+    .addOption(bucketOption(DEFAULT_BUCKET))
     .addOption(bucketZoneOption())
     .action(
       onDatabase<Options>(cli, async (db, options) => {
         const { metric: metrics, of, method, bucket, tz: zone } = options;
         const rows = await correlate(db, { ...chosenOf(options), metrics, of, method, bucket, zone });
-        const who = of === 'sensors' ? fields<CorrelateRow>('metric') : [];
-        show(cli, [...who, ...fields<CorrelateRow>('a', 'b', 'r', 'buckets')], rows, options, plot);
+        const who = of === 'sensors' ? fields<PairCorrelation>('metric') : [];
+        show(cli, [...who, ...fields<PairCorrelation>('a', 'b', 'r', 'buckets')], rows, options, plot);
         return 0;
       }),
     );
 
-const plot = (rows: readonly CorrelateRow[]): readonly string[] =>
+const plot = (rows: readonly PairCorrelation[]): readonly string[] =>
   [...groupedBy(rows, ({ metric }) => metric ?? '')].flatMap(([metric, own]) => {
     const names = [...new Set(own.flatMap(({ a, b }) => [a, b]))];
     const found = new Map(

@@ -1,11 +1,10 @@
 import { groupedBy } from '../../core/grouped.ts';
-import { metricUnit } from '../../core/metric-unit.ts';
-import { type DescribeRow, describe } from '../../queries/analyze/describe.ts';
+import { describe } from '../../queries/analyze/describe.ts';
+import type { Description } from '../../queries/rows.ts';
 import { repeated } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { boxLines } from '../output/plot.ts';
 import { onDatabase } from '../read-command.ts';
-import type { Column } from '../output/table.ts';
 import {
   type AnalyzeOptions,
   METRICS_OPTION,
@@ -20,10 +19,7 @@ interface Options extends AnalyzeOptions {
   readonly bySensor?: boolean;
 }
 
-const unitOf = ({ metric, min, max }: DescribeRow) =>
-  metricUnit(metric, Math.max(Math.abs(min), Math.abs(max)));
-const UNIT: Column<DescribeRow> = { title: 'unit', value: unitOf };
-const FIGURES = fields<DescribeRow>('count', 'mean', 'std', 'min', 'p25', 'p50', 'p75', 'max');
+const FIGURES = fields<Description>('unit', 'count', 'mean', 'std', 'min', 'p25', 'p50', 'p75', 'max');
 
 /** `fieldwatch analyze describe`. */
 export const describeCommand: CliCommand = (cli) =>
@@ -43,23 +39,17 @@ export const describeCommand: CliCommand = (cli) =>
         const { metric: metrics, bySensor = false } = options;
         const rows = await describe(db, { ...chosenOf(options), metrics, bySensor });
         const who = bySensor
-          ? fields<DescribeRow>('sensor', 'metric')
-          : fields<DescribeRow>('metric', 'sensors');
-        show(
-          cli,
-          [...who, UNIT, ...FIGURES],
-          rows.map((row) => ({ ...row, unit: unitOf(row) ?? null })),
-          options,
-          plot,
-        );
+          ? fields<Description>('sensor', 'metric')
+          : fields<Description>('metric', 'sensors');
+        show(cli, [...who, ...FIGURES], rows, options, plot);
         return 0;
       }),
     );
 
 /** The boxes of a metric on one scale. */
-const plot = (rows: readonly DescribeRow[], width: number): readonly string[] =>
+const plot = (rows: readonly Description[], width: number): readonly string[] =>
   [...groupedBy(rows, ({ metric }) => metric)].flatMap(([metric, own]) => [
-    `${metric} ${own[0] === undefined ? '' : (unitOf(own[0]) ?? '')}`.trimEnd(),
+    `${metric} ${own[0]?.unit ?? ''}`.trimEnd(),
     ...boxLines(
       own.map((row) => ({ ...row, label: row.sensor ?? '' })),
       width,

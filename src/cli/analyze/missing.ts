@@ -1,4 +1,5 @@
-import { type DayRow, type GapRow, type MissingRow, missing } from '../../queries/analyze/missing.ts';
+import { DEFAULT_FACTOR, missing } from '../../queries/analyze/missing.ts';
+import type { Gap, SensorPresence } from '../../queries/rows.ts';
 import { numeric, bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { formatSeconds } from '../output/format.ts';
@@ -15,12 +16,26 @@ interface Options extends AnalyzeOptions {
   readonly days?: boolean;
 }
 
+type Day = SensorPresence['days'][number];
+type OfSensor<Row> = Row & { readonly sensor: string };
+/** Gaps and days name their sensor: they are rows, too. */
+type Presence = SensorPresence & {
+  readonly gaps: readonly OfSensor<Gap>[];
+  readonly days: readonly OfSensor<Day>[];
+};
+
+const presenceOf = ({ sensor, gaps, days, ...row }: SensorPresence): Presence => ({
+  ...{ sensor, ...row },
+  gaps: gaps.map((gap) => ({ sensor, ...gap })),
+  days: days.map((day) => ({ sensor, ...day })),
+});
+
 const percent = (value: unknown): string =>
   typeof value === 'number' ? `${(value * 100).toFixed(1)} %` : '-';
 const duration = (value: unknown): string => (typeof value === 'number' ? formatSeconds(value) : '-');
 
-const SENSORS: readonly Column<MissingRow>[] = [
-  ...fields<MissingRow>('sensor', 'location'),
+const SENSORS: readonly Column<Presence>[] = [
+  ...fields<Presence>('sensor', 'location'),
   { title: 'every', value: ({ rhythmS }) => rhythmS, format: duration },
   { title: 'readings', value: ({ readings }) => readings },
   { title: 'expected', value: ({ expected }) => (expected === null ? null : Math.round(expected)) },
@@ -33,14 +48,14 @@ const SENSORS: readonly Column<MissingRow>[] = [
     format: duration,
   },
 ];
-const GAPS: readonly Column<GapRow>[] = [
-  ...fields<GapRow>('sensor', 'from', 'to'),
+const GAPS: readonly Column<OfSensor<Gap>>[] = [
+  ...fields<OfSensor<Gap>>('sensor', 'from', 'to'),
   { title: 'lasts', value: ({ seconds }) => seconds, format: duration },
   { title: 'missing', value: (row) => row.missing },
   { title: 'open', value: ({ open }) => open, format: (open) => (open === true ? 'yes' : '-') },
 ];
-const DAYS: readonly Column<DayRow>[] = [
-  ...fields<DayRow>('day', 'sensor', 'readings'),
+const DAYS: readonly Column<OfSensor<Day>>[] = [
+  ...fields<OfSensor<Day>>('day', 'sensor', 'readings'),
   { title: 'expected', value: ({ expected }) => (expected === null ? null : Math.round(expected)) },
   { title: 'share', value: ({ share }) => share, format: percent },
 ];
@@ -57,14 +72,20 @@ export const missingCommand: CliCommand = (cli) =>
     'the share of each day in shades',
   )
     .option('--metric <name>', 'values of this metric (default: readings, whatever they have)')
-    .option('--factor <n>', 'a gap is longer than so many usual steps', numeric(1, 1e6, false), 3)
+    .option(
+      '--factor <n>',
+      'a gap is longer than so many usual steps',
+      numeric(1, 1e6, false),
+      DEFAULT_FACTOR,
+    )
     .option('--gaps', 'each gap')
     .option('--days', 'the share of each day')
     .addOption(bucketZoneOption())
     .action(
       onDatabase<Options>(cli, async (db, options) => {
         const { metric, factor, tz: zone } = options;
-        const rows = await missing(db, { ...pastOf(options), metric, factor, zone });
+        const found = await missing(db, { ...pastOf(options), metric, factor, zone });
+        const rows = found.map(presenceOf);
         if (options.gaps === true)
           show(
             cli,
@@ -84,7 +105,7 @@ export const missingCommand: CliCommand = (cli) =>
       }),
     );
 
-const plot = (rows: readonly MissingRow[]): readonly string[] => {
+const plot = (rows: readonly Presence[]): readonly string[] => {
   const days = rows[0]?.days.map(({ day }) => day) ?? [];
   const cell = days.length > 31 ? 1 : 3;
   return heatLines({

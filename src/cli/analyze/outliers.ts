@@ -1,11 +1,13 @@
 import { Option } from 'commander';
 import {
   OUTLIERS,
+  OUTLIER_DEFAULTS,
   THRESHOLDS,
   type OutlierMethod,
-  type OutlierRow,
   outliers,
 } from '../../queries/analyze/outliers.ts';
+import { DEFAULT_WINDOW } from '../../queries/analyze/input.ts';
+import type { Outlier } from '../../queries/rows.ts';
 import { type RowLimit, durationOption, limitOption, numeric } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { onDatabase } from '../read-command.ts';
@@ -39,11 +41,16 @@ export const outliersCommand: CliCommand = (cli) =>
         'rolling: mean and deviation of the time before; mad: median and absolute deviation of the range; z: mean and deviation of the range',
       )
         .choices(OUTLIERS)
-        .default('rolling'),
+        .default(OUTLIER_DEFAULTS.method),
     )
     .option('--threshold <n>', 'deviations at least (default: 3; of mad 3.5)', numeric(0.1, 1000, false))
-    .addOption(durationOption('--window <duration>', 'of rolling: the time before a value', '1h'))
-    .option('--min-values <n>', 'with fewer values in it no verdict', numeric(2, 1e9), 10)
+    .addOption(durationOption('--window <duration>', 'of rolling: the time before a value', DEFAULT_WINDOW))
+    .option(
+      '--min-values <n>',
+      'with fewer values in it no verdict',
+      numeric(2, 1e9),
+      OUTLIER_DEFAULTS.minValues,
+    )
     .addOption(limitOption(100))
     .action(
       onDatabase<Options>(cli, async (db, options) => {
@@ -52,7 +59,7 @@ export const outliersCommand: CliCommand = (cli) =>
         const rows = await limited(cli, options, (limit) => outliers(db, { ...query, limit }));
         show(
           cli,
-          fields<OutlierRow>('time', 'sensor', 'location', 'value', 'expected', 'spread', 'score'),
+          fields<Outlier>('time', 'sensor', 'location', 'value', 'expected', 'spread', 'score'),
           rows,
           options,
         );

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { groupedBy } from '../../core/grouped.ts';
-import { PATTERNS, type PatternOf, type PatternRow, pattern } from '../../queries/analyze/pattern.ts';
+import { DEFAULT_PATTERN, PATTERNS, type PatternOf, pattern } from '../../queries/analyze/pattern.ts';
+import type { PatternPart } from '../../queries/rows.ts';
 import { bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { barLines, heatLines } from '../output/plot.ts';
@@ -19,13 +20,13 @@ const DAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const;
 const dayName = (weekday: number | null): string => DAYS[(weekday ?? 0) - 1] ?? '';
 const hourName = (hour: number | null): string => `${String(hour ?? 0).padStart(2, '0')}:00`;
 
-const WEEKDAY: Column<PatternRow> = {
+const WEEKDAY: Column<PatternPart> = {
   title: 'weekday',
   value: ({ weekday }) => weekday,
   format: (_, { weekday }) => dayName(weekday),
 };
-const HOUR: Column<PatternRow> = { title: 'hour', value: ({ hour }) => hour };
-const WHEN: Readonly<Record<PatternOf, readonly Column<PatternRow>[]>> = {
+const HOUR: Column<PatternPart> = { title: 'hour', value: ({ hour }) => hour };
+const WHEN: Readonly<Record<PatternOf, readonly Column<PatternPart>[]>> = {
   hour: [HOUR],
   weekday: [WEEKDAY],
   week: [WEEKDAY, HOUR],
@@ -47,7 +48,7 @@ export const patternCommand: CliCommand = (cli) =>
     .addOption(
       new Option('--of <what>', 'hours of a day, days of a week, or hours of a week')
         .choices(PATTERNS)
-        .default('hour'),
+        .default(DEFAULT_PATTERN),
     )
     .addOption(bucketZoneOption())
     .option('--by-sensor', 'of each sensor by itself')
@@ -55,8 +56,8 @@ export const patternCommand: CliCommand = (cli) =>
       onDatabase<Options>(cli, async (db, options) => {
         const { metric, of, tz: zone, bySensor = false } = options;
         const rows = await pattern(db, { ...chosenOf(options), metric, of, zone, bySensor });
-        const who = bySensor ? fields<PatternRow>('sensor') : [];
-        const figures = fields<PatternRow>('mean', 'std', 'min', 'median', 'max', 'count', 'days');
+        const who = bySensor ? fields<PatternPart>('sensor') : [];
+        const figures = fields<PatternPart>('mean', 'std', 'min', 'median', 'max', 'count', 'days');
         show(cli, [...who, ...WHEN[of], ...figures], rows, options, plotOf(of));
         return 0;
       }),
@@ -64,7 +65,7 @@ export const patternCommand: CliCommand = (cli) =>
 
 const plotOf =
   (of: PatternOf) =>
-  (rows: readonly PatternRow[], width: number): readonly string[] =>
+  (rows: readonly PatternPart[], width: number): readonly string[] =>
     [...groupedBy(rows, ({ sensor }) => sensor ?? '')].flatMap(([sensor, own]) => [
       ...(sensor === '' ? [] : [sensor]),
       ...(of === 'week'
@@ -76,10 +77,10 @@ const plotOf =
       '',
     ]);
 
-const labelOf = (of: PatternOf, { weekday, hour }: PatternRow): string =>
+const labelOf = (of: PatternOf, { weekday, hour }: PatternPart): string =>
   of === 'hour' ? hourName(hour) : dayName(weekday);
 
-function week(rows: readonly PatternRow[]): readonly string[] {
+function week(rows: readonly PatternPart[]): readonly string[] {
   const found = new Map(rows.map(({ weekday, hour, mean }) => [`${weekday} ${hour}`, mean]));
   const hours = Array.from({ length: 24 }, (_, hour) => hour);
   return heatLines({

@@ -1,7 +1,16 @@
 import { Option } from 'commander';
 import type { Bucket } from '../../core/bucket.ts';
 import { groupedBy } from '../../core/grouped.ts';
-import { FILLS, type Fill, METHODS, type Method, type ResampleRow, resample } from '../../queries/gapfill.ts';
+import {
+  FILLS,
+  type Fill,
+  METHODS,
+  type Method,
+  RESAMPLE_DEFAULTS,
+  resample,
+} from '../../queries/gapfill.ts';
+import { DEFAULT_BUCKET } from '../../queries/analyze/input.ts';
+import type { Resampled } from '../../queries/rows.ts';
 import { type RowLimit, bucketOption, limitOption, bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
 import { formatTime } from '../output/format.ts';
@@ -32,16 +41,20 @@ export const resampleCommand: CliCommand = (cli) =>
     'a curve of each sensor',
   )
     .option(...METRIC_OPTION)
-    .addOption(bucketOption('1h'))
+    .addOption(bucketOption(DEFAULT_BUCKET))
     .addOption(bucketZoneOption())
-    .addOption(new Option('--method <name>', 'how values become one').choices(METHODS).default('mean'))
+    .addOption(
+      new Option('--method <name>', 'how values become one')
+        .choices(METHODS)
+        .default(RESAMPLE_DEFAULTS.method),
+    )
     .addOption(
       new Option(
         '--fill <name>',
         'of buckets without values: leave out, null, the last value, or a straight line',
       )
         .choices(FILLS)
-        .default('null'),
+        .default(RESAMPLE_DEFAULTS.fill),
     )
     .addOption(limitOption(10_000))
     .action(
@@ -49,12 +62,12 @@ export const resampleCommand: CliCommand = (cli) =>
         const { metric, bucket, tz: zone, method, fill } = options;
         const query = { ...pastOf(options), metric, bucket, zone, method, fill };
         const rows = await limited(cli, options, (limit) => resample(db, { ...query, limit }));
-        show(cli, fields<ResampleRow>('bucket', 'sensor', 'location', 'value'), rows, options, plot);
+        show(cli, fields<Resampled>('bucket', 'sensor', 'location', 'value'), rows, options, plot);
         return 0;
       }),
     );
 
-const plot = (rows: readonly ResampleRow[], width: number): readonly string[] =>
+const plot = (rows: readonly Resampled[], width: number): readonly string[] =>
   [...groupedBy(rows, ({ sensor }) => sensor)].flatMap(([sensor, own]) => [
     sensor,
     ...curveLines(

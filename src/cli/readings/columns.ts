@@ -1,7 +1,7 @@
 import { metricUnit } from '../../core/metric-unit.ts';
 import { CORE_METRICS } from '../../core/reading.ts';
 import type { LatestRow } from '../../queries/latest-readings.ts';
-import type { UseRow } from '../../queries/counters.ts';
+import type { CounterUse } from '../../queries/rows.ts';
 import type { GapfillRow } from '../../queries/gapfill.ts';
 import type { LatestMetricRow, ReadingRow } from '../../queries/readings.ts';
 import type { LocationRow } from '../../queries/sensors.ts';
@@ -82,7 +82,7 @@ export const latestJson = (row: LatestRow): object => {
 
 export const SAMPLE_COLUMNS = fields<LatestMetricRow>('time', ...WHO, 'value', 'unit');
 export const STATISTICS_COLUMNS = fields<StatisticsRow>('bucket', ...WHO, 'avg', 'min', 'max', 'count');
-export const USE_COLUMNS = fields<UseRow>('bucket', ...WHO, 'use', 'rate', 'resets', 'overflows', 'last');
+export const USE_COLUMNS = fields<CounterUse>('bucket', ...WHO, 'use', 'rate', 'resets', 'overflows', 'last');
 export const GAPFILL_COLUMNS = fields<GapfillRow>('bucket', ...WHO, 'avg', 'locf', 'interpolated');
 export const AVERAGE_COLUMNS = fields<MovingAverageRow>('time', ...WHO, 'value', 'average', 'count');
 export const ANOMALY_COLUMNS = fields<AnomalyRow>('time', ...WHO, 'value', 'mean', 'sigma', 'z');

@@ -3,14 +3,19 @@ import { FieldwatchError } from '../../core/errors.ts';
 import { bucketOf, startOfBucket } from '../bucket.ts';
 import { type Db, type Selection, type TimeRange, checkBuckets, selected } from '../db.ts';
 import { sensorsWhere } from '../readings.ts';
+import type { PairCorrelation } from '../rows.ts';
 import { ALL_VALUES, compareMetrics } from './values.ts';
 
+export const CORRELATED = ['metrics', 'sensors'] as const;
+export type Correlated = (typeof CORRELATED)[number];
 export const CORRELATIONS = ['pearson', 'spearman'] as const;
 export type Correlation = (typeof CORRELATIONS)[number];
 
+export const CORRELATE_DEFAULTS: Pick<CorrelateQuery, 'of' | 'method'> = { of: 'metrics', method: 'pearson' };
+
 export interface CorrelateQuery extends TimeRange, Selection {
   /** Pairs of metrics of the same sensor, over all chosen sensors; or pairs of sensors, metric by metric. */
-  readonly of: 'metrics' | 'sensors';
+  readonly of: Correlated;
   /** Absent: all of them. */
   readonly metrics?: readonly string[] | undefined;
   /** Means of these are compared. */
@@ -20,18 +25,7 @@ export interface CorrelateQuery extends TimeRange, Selection {
   readonly method: Correlation;
 }
 
-export interface CorrelateRow {
-  /** Of sensors: the metric that is compared. Null: of metrics. */
-  readonly metric: string | null;
-  readonly a: string;
-  readonly b: string;
-  /** From -1 to 1; null where one of the two does not vary. */
-  readonly r: number | null;
-  /** Buckets that both have. */
-  readonly buckets: number;
-}
-
-const ON: Readonly<Record<CorrelateQuery['of'], string>> = {
+const ON: Readonly<Record<Correlated, string>> = {
   metrics: 'b.sensor_id = a.sensor_id AND b.bucket = a.bucket AND b.metric > a.metric',
   sensors: 'b.metric = a.metric AND b.bucket = a.bucket AND b.sensor > a.sensor',
 };
@@ -40,7 +34,7 @@ const ON: Readonly<Record<CorrelateQuery['of'], string>> = {
 const rank = (value: string): string =>
   `rank() OVER (PARTITION BY p.metric, p.a, p.b ORDER BY p.${value}) + (count(*) OVER (PARTITION BY p.metric, p.a, p.b, p.${value}) - 1) / 2.0`;
 
-export const correlateSql = (of: CorrelateQuery['of'], bucket: Bucket, method: Correlation): string => `
+export const correlateSql = (of: Correlated, bucket: Bucket, method: Correlation): string => `
 WITH cells AS (
   SELECT v.metric, v.sensor_id, (SELECT s.key FROM sensors s WHERE s.id = v.sensor_id) AS sensor, v.bucket, v.value
   FROM (
@@ -63,13 +57,13 @@ const MOST_SENSORS = 100;
 const countSql = `SELECT count(*)::int AS sensors FROM sensors s WHERE ${sensorsWhere('$1', '$2')}`;
 
 /** The correlation of each pair over the buckets that both have. Rejects with QUERY_TOO_LARGE for more than 100 sensors in pairs. */
-export async function correlate(db: Db, query: CorrelateQuery): Promise<readonly CorrelateRow[]> {
+export async function correlate(db: Db, query: CorrelateQuery): Promise<readonly PairCorrelation[]> {
   const { of, metrics, bucket, zone, method, to } = query;
   checkBuckets(query, bucket);
   if (of === 'sensors') await checkSensors(db, query);
   const from = await startOfBucket(db, bucket, zone, query.from);
   const values = [metrics ?? null, from, to, ...selected(query), bucketInterval(bucket), zone];
-  const { rows } = await db.query<CorrelateRow>(correlateSql(of, bucket, method), values);
+  const { rows } = await db.query<PairCorrelation>(correlateSql(of, bucket, method), values);
   const names = of === 'metrics' ? compareMetrics : (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
   // The first of a pair is that which lists have first.
   const ordered = rows.map((row) => (names(row.a, row.b) > 0 ? { ...row, a: row.b, b: row.a } : row));

@@ -1,4 +1,6 @@
+import { type StatedUnit, metricUnit } from '../../core/metric-unit.ts';
 import { type Db, type Selection, type TimeRange, selected } from '../db.ts';
+import type { Description } from '../rows.ts';
 import { ALL_VALUES, compareMetrics } from './values.ts';
 
 export interface DescribeQuery extends TimeRange, Selection {
@@ -6,27 +8,6 @@ export interface DescribeQuery extends TimeRange, Selection {
   readonly metrics?: readonly string[] | undefined;
   /** A row a sensor and metric; otherwise one a metric. */
   readonly bySensor?: boolean | undefined;
-}
-
-/** The figures of one metric. */
-export interface DescribeRow {
-  readonly metric: string;
-  /** Null: over all sensors. */
-  readonly sensor: string | null;
-  /** Sensors with a value. */
-  readonly sensors: number;
-  readonly count: number;
-  readonly mean: number;
-  /** Of the sample; null of one value. */
-  readonly std: number | null;
-  readonly min: number;
-  /** Quartiles, interpolated between two values. */
-  readonly p25: number;
-  readonly p50: number;
-  readonly p75: number;
-  readonly max: number;
-  readonly first: Date;
-  readonly last: Date;
 }
 
 export const describeSql = (bySensor: boolean): string => `
@@ -43,10 +24,19 @@ FROM (
 ORDER BY s.key, d.metric`;
 
 /** Count, mean, deviation, extremes and quartiles of each metric that has a value; by sensor, then metric. */
-export async function describe(db: Db, query: DescribeQuery): Promise<readonly DescribeRow[]> {
+export async function describe(
+  db: Db,
+  query: DescribeQuery,
+  stated?: StatedUnit,
+): Promise<readonly Description[]> {
   const { metrics, from, to, bySensor = false } = query;
   const values = [metrics ?? null, from, to, ...selected(query)];
-  const { rows } = await db.query<DescribeRow>(describeSql(bySensor), values);
+  const { rows } = await db.query<Omit<Description, 'unit'>>(describeSql(bySensor), values);
   const compare = (a: string | null, b: string | null) => ((a ?? '') < (b ?? '') ? -1 : a === b ? 0 : 1);
-  return [...rows].sort((a, b) => compare(a.sensor, b.sensor) || compareMetrics(a.metric, b.metric));
+  return rows
+    .map((row) => ({
+      ...row,
+      unit: metricUnit(row.metric, Math.max(Math.abs(row.min), Math.abs(row.max)), stated) ?? null,
+    }))
+    .sort((a, b) => compare(a.sensor, b.sensor) || compareMetrics(a.metric, b.metric));
 }

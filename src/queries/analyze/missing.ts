@@ -1,6 +1,9 @@
 import { groupedBy } from '../../core/grouped.ts';
 import { type Db, type Selection, type TimeRange, selected } from '../db.ts';
 import { CHOSEN, isCore, pick, samples } from '../readings.ts';
+import type { Gap, SensorPresence } from '../rows.ts';
+
+export const DEFAULT_FACTOR = 3;
 
 export interface MissingQuery extends TimeRange, Selection {
   /** Values of this metric; absent: readings, whatever they have. */
@@ -9,47 +12,6 @@ export interface MissingQuery extends TimeRange, Selection {
   readonly factor: number;
   /** Name of the time zone whose days are counted. */
   readonly zone: string;
-}
-
-/** A time without readings. */
-export interface GapRow {
-  readonly sensor: string;
-  /** The reading before it, which may be one before the range. */
-  readonly from: Date;
-  /** The reading after it; of one that is open, the end of the range. */
-  readonly to: Date;
-  /** No reading has come since. */
-  readonly open: boolean;
-  readonly seconds: number;
-  /** Readings that were due. */
-  readonly missing: number;
-}
-
-/** What there is of a day. */
-export interface DayRow {
-  readonly sensor: string;
-  /** `2026-01-31`, in the zone. */
-  readonly day: string;
-  readonly readings: number;
-  /** By the rhythm of the sensor, of the part of the day that is in the range; null without one. */
-  readonly expected: number | null;
-  /** 0 to 1. */
-  readonly share: number | null;
-}
-
-export interface MissingRow {
-  readonly sensor: string;
-  readonly location: string | null;
-  /** The median of its steps in seconds; null: it has fewer than three readings in the range. */
-  readonly rhythmS: number | null;
-  readonly readings: number;
-  readonly expected: number | null;
-  /** 0 to 1: readings of those expected. */
-  readonly share: number | null;
-  /** Time in gaps, in seconds, beyond one step each. */
-  readonly missingS: number;
-  readonly gaps: readonly GapRow[];
-  readonly days: readonly DayRow[];
 }
 
 const READINGS = `
@@ -125,16 +87,17 @@ LEFT JOIN counts c ON c.sensor_id = p.id AND c.day = p.day
 WHERE p."from" < p."to"
 ORDER BY s.key, p.day`;
 
-type Day = DayRow & Pick<MissingRow, 'location' | 'rhythmS'>;
+type OfSensor = Pick<SensorPresence, 'sensor'>;
+type Day = SensorPresence['days'][number] & Pick<SensorPresence, 'sensor' | 'location' | 'rhythmS'>;
 
 /**
  * Gaps of each sensor, and what is there of each day, measured by its own rhythm. A sensor without a reading in the seven days before the range
  * counts from its first one in it.
  */
-export async function missing(db: Db, query: MissingQuery): Promise<readonly MissingRow[]> {
+export async function missing(db: Db, query: MissingQuery): Promise<readonly SensorPresence[]> {
   const { metric, from, to, factor, zone } = query;
   const values = [metric ?? null, from, to, ...selected(query)];
-  const gaps = groupedBy((await db.query<GapRow>(gapsSql, [...values, factor])).rows, sensorOf);
+  const gaps = groupedBy((await db.query<Gap & OfSensor>(gapsSql, [...values, factor])).rows, sensorOf);
   const days = groupedBy((await db.query<Day>(daysSql, [...values, zone])).rows, sensorOf);
   return [...days].map(([sensor, all]) => {
     const [first] = all;
@@ -147,9 +110,9 @@ export async function missing(db: Db, query: MissingQuery): Promise<readonly Mis
       ...{ sensor, location: first?.location ?? null, rhythmS, readings, expected },
       share: expected === null ? null : Math.min(1, readings / expected),
       missingS: sum(inside.map((seconds) => Math.max(0, seconds - (rhythmS ?? 0)))),
-      gaps: own,
+      gaps: own.map(({ sensor: _, ...gap }) => gap),
       days: all.map(({ day, readings: there, expected: due, share }) => ({
-        ...{ sensor, day, readings: there, expected: due, share },
+        ...{ day, readings: there, expected: due, share },
       })),
     };
   });
@@ -157,4 +120,4 @@ export async function missing(db: Db, query: MissingQuery): Promise<readonly Mis
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-const sensorOf = ({ sensor }: { readonly sensor: string }): string => sensor;
+const sensorOf = ({ sensor }: OfSensor): string => sensor;

@@ -1,4 +1,5 @@
 import { type Db, type MetricQuery, selected } from '../db.ts';
+import type { Outlier } from '../rows.ts';
 import { FINITE_SAMPLES } from './values.ts';
 
 /**
@@ -11,6 +12,11 @@ export type OutlierMethod = (typeof OUTLIERS)[number];
 /** Usual thresholds: three deviations, and 3.5 of the modified z-score. */
 export const THRESHOLDS: Readonly<Record<OutlierMethod, number>> = { rolling: 3, mad: 3.5, z: 3 };
 
+export const OUTLIER_DEFAULTS: Pick<OutlierQuery, 'method' | 'minValues'> = {
+  method: 'rolling',
+  minValues: 10,
+};
+
 export interface OutlierQuery extends MetricQuery {
   readonly method: OutlierMethod;
   /** At least this far, in deviations. */
@@ -19,19 +25,6 @@ export interface OutlierQuery extends MetricQuery {
   readonly minValues: number;
   /** Of `rolling`: the time before a value that it is compared with. */
   readonly windowMs: number;
-}
-
-export interface OutlierRow {
-  readonly time: Date;
-  readonly sensor: string;
-  readonly location: string | null;
-  readonly value: number;
-  /** The mean, or the median. */
-  readonly expected: number;
-  /** The deviation, or what corresponds to it. */
-  readonly spread: number;
-  /** How many of them the value is away, with sign. */
-  readonly score: number;
 }
 
 const found = (rows: string): string => `
@@ -76,11 +69,11 @@ export const zSql = found(`
   WINDOW each AS (PARTITION BY v.sensor_id)`);
 
 /** Values that are far from what is usual for their sensor, furthest first. A sensor whose values do not vary has none. */
-export async function outliers(db: Db, query: OutlierQuery): Promise<readonly OutlierRow[]> {
+export async function outliers(db: Db, query: OutlierQuery): Promise<readonly Outlier[]> {
   const { metric, from, to, method, threshold, minValues, windowMs, limit } = query;
   const start = method === 'rolling' ? new Date(from.getTime() - windowMs) : from;
   const values = [metric, start, to, ...selected(query), threshold, minValues, limit];
   if (method === 'rolling') values.push(`${windowMs} milliseconds`, from);
   const text = { rolling: rollingSql, mad: madSql, z: zSql }[method];
-  return (await db.query<OutlierRow>(text, values)).rows;
+  return (await db.query<Outlier>(text, values)).rows;
 }

@@ -1,9 +1,12 @@
 import { type Db, type Selection, type TimeRange, selected } from '../db.ts';
+import type { PatternPart } from '../rows.ts';
 import { FINITE_SAMPLES } from './values.ts';
 
 /** `hour`: the hours of a day; `weekday`: the days of a week; `week`: the hours of each day of a week. */
 export const PATTERNS = ['hour', 'weekday', 'week'] as const;
 export type PatternOf = (typeof PATTERNS)[number];
+
+export const DEFAULT_PATTERN: PatternOf = 'hour';
 
 export interface PatternQuery extends TimeRange, Selection {
   readonly metric: string;
@@ -12,24 +15,6 @@ export interface PatternQuery extends TimeRange, Selection {
   readonly zone: string;
   /** Each sensor by itself; otherwise all values together. */
   readonly bySensor?: boolean | undefined;
-}
-
-export interface PatternRow {
-  /** Null: over all sensors. */
-  readonly sensor: string | null;
-  /** 1 is Monday, 7 Sunday; null of `hour`. */
-  readonly weekday: number | null;
-  /** 0 to 23; null of `weekday`. */
-  readonly hour: number | null;
-  readonly mean: number;
-  /** Of the sample; null of one value. */
-  readonly std: number | null;
-  readonly min: number;
-  readonly median: number;
-  readonly max: number;
-  readonly count: number;
-  /** Days that have a value in it. */
-  readonly days: number;
 }
 
 export const patternSql = (of: PatternOf, bySensor: boolean): string => `
@@ -45,8 +30,8 @@ FROM (
 ORDER BY s.key, p.weekday, p.hour`;
 
 /** What is usual at each hour or weekday; those without a value are absent. */
-export async function pattern(db: Db, query: PatternQuery): Promise<readonly PatternRow[]> {
+export async function pattern(db: Db, query: PatternQuery): Promise<readonly PatternPart[]> {
   const { metric, of, zone, from, to, bySensor = false } = query;
   const values = [metric, from, to, ...selected(query), zone];
-  return (await db.query<PatternRow>(patternSql(of, bySensor), values)).rows;
+  return (await db.query<PatternPart>(patternSql(of, bySensor), values)).rows;
 }

@@ -13,7 +13,8 @@ import { assess } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { planSeries } from '../../../src/core/series-plan.ts';
 import { planExport } from '../../../src/queries/export/plan.ts';
-import { type UseRow, counterUse } from '../../../src/queries/counters.ts';
+import { counterUse } from '../../../src/queries/counters.ts';
+import type { CounterUse } from '../../../src/queries/rows.ts';
 import { forgetMetrics } from '../../../src/queries/metrics.ts';
 import { type SeriesColumns, bucketedSeries, hasAtMost } from '../../../src/queries/series.ts';
 import { sparks } from '../../../src/queries/sparks.ts';
@@ -276,7 +277,7 @@ describe('use of a counter', () => {
         `CALL refresh_continuous_aggregate('sensor_metrics_${view}_agg', now() - INTERVAL '61 days', now() - INTERVAL '2 hours')`,
       );
   };
-  const total = (found: readonly UseRow[], key: 'use' | 'resets' | 'overflows') =>
+  const total = (found: readonly CounterUse[], key: 'use' | 'resets' | 'overflows') =>
     found.reduce((sum, row) => sum + row[key], 0);
 
   test('is what counter_agg gives, by values and by figures of hours', async () => {
