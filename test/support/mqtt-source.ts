@@ -5,7 +5,9 @@ import { type MqttSource, createMqttSource } from '../../src/adapters/mqtt/sourc
 import { createSystemClock } from '../../src/adapters/system/clock.ts';
 import type { Connectivity, InboundMessage } from '../../src/ports/messages.ts';
 import { RecordingMetrics } from './fakes.ts';
+import type { Mosquitto } from './mosquitto.ts';
 import { QuietLogger } from './quiet-logger.ts';
+import type { TcpProxy } from './tcp-proxy.ts';
 
 /** Options with quick timing, for tests against a broker on loopback. */
 export function mqttOptions(url: string, over: Partial<MqttSourceOptions> = {}): MqttSourceOptions {
@@ -78,6 +80,18 @@ export class SourceProbe {
       (item): item is Extract<Connectivity, { state: S }> => item.state === state,
     );
   }
+}
+
+/** A source behind a proxy, connected and subscribed. */
+export async function startProbe(
+  broker: Mosquitto,
+  proxy: TcpProxy,
+  over: Partial<MqttSourceOptions> = {},
+): Promise<SourceProbe> {
+  const probe = await new SourceProbe(mqttOptions(`mqtt://127.0.0.1:${proxy.port}`, over)).start();
+  await probe.connected();
+  await broker.logged(/SUBACK to station/);
+  return probe;
 }
 
 /** A plain client for the other side: publishes, and looks at what the broker holds. */

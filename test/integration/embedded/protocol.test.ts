@@ -1,28 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { type TestDatabase, openEmbedded } from '../../support/embedded-db.ts';
+import { EmbeddedServer } from '../../support/embedded-client.ts';
 import { RawClient } from '../../support/raw-client.ts';
 
 /** The gateway as PostgreSQL clients see it: queries, pipelines, errors, several connections. */
 
-let db: TestDatabase;
-const clients: pg.Client[] = [];
+let db: EmbeddedServer;
 
-async function connect(options: Record<string, unknown> = {}): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: db.url, ...options });
-  client.on('error', () => {});
-  await client.connect();
-  clients.push(client);
-  return client;
-}
+const connect = (options?: pg.ClientConfig) => db.connect(options);
 
 beforeAll(async () => {
-  db = await openEmbedded();
+  db = await EmbeddedServer.open();
 });
-afterAll(async () => {
-  await Promise.all(clients.map((client) => client.end().catch(() => {})));
-  await db.close();
-});
+afterAll(() => db?.close());
 
 describe('startup', () => {
   test('reports the server version, UTC and UTF8, and a process id of its own to each connection', async () => {

@@ -1,20 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import pg from 'pg';
-import { type TestDatabase, openEmbedded } from '../../support/embedded-db.ts';
+import type pg from 'pg';
+import { EmbeddedServer } from '../../support/embedded-client.ts';
 import { RawClient } from '../../support/raw-client.ts';
 
 /** One engine session, many connections: what each of them has to itself all the same. */
 
-let db: TestDatabase;
-const clients: pg.Client[] = [];
+let db: EmbeddedServer;
 
-async function connect(options: Record<string, unknown> = {}): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: db.url, ...options });
-  client.on('error', () => {});
-  await client.connect();
-  clients.push(client);
-  return client;
-}
+const connect = (options?: pg.ClientConfig) => db.connect(options);
 const one = async (client: pg.Client, sql: string, values: unknown[] = []) => {
   const { rows } = await client.query(sql, values);
   return Object.values((rows[0] ?? {}) as object)[0] as unknown;
@@ -29,13 +22,11 @@ function watched<T>(promise: Promise<T>): { promise: Promise<T>; settled: () => 
 const roundTrip = async () => (await RawClient.connect(db.url)).destroy();
 
 beforeAll(async () => {
-  db = await openEmbedded();
+  db = await EmbeddedServer.open();
   const client = await connect();
   await client.query('CREATE TABLE t (a int PRIMARY KEY)');
 });
-afterEach(async () => {
-  await Promise.all(clients.splice(0).map((client) => client.end().catch(() => {})));
-});
+afterEach(() => db.disconnect());
 afterAll(() => db?.close());
 
 describe('transactions', () => {

@@ -2,7 +2,13 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import { eventually } from '../../support/eventually.ts';
 import { Mosquitto } from '../../support/mosquitto.ts';
-import { SourceProbe, mqttOptions, plainClient, publishNumbers } from '../../support/mqtt-source.ts';
+import {
+  SourceProbe,
+  mqttOptions,
+  plainClient,
+  publishNumbers,
+  startProbe,
+} from '../../support/mqtt-source.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { describeWith } from '../../support/tools.ts';
 
@@ -22,12 +28,7 @@ describeWith('mosquitto').each([5, 4] as const)(
       });
       proxy = await TcpProxy.start(broker.port);
       publisher = await plainClient(broker.url);
-      probe = new SourceProbe(
-        mqttOptions(`mqtt://127.0.0.1:${proxy.port}`, { protocolVersion, receiveMaximum: window }),
-      );
-      await probe.start();
-      await probe.connected();
-      await broker.logged(/SUBACK to station/);
+      probe = await startProbe(broker, proxy, { protocolVersion, receiveMaximum: window });
     });
 
     afterEach(async () => {

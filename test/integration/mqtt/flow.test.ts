@@ -4,7 +4,13 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import { eventually } from '../../support/eventually.ts';
 import { Mosquitto } from '../../support/mosquitto.ts';
-import { SourceProbe, mqttOptions, plainClient, publishNumbers } from '../../support/mqtt-source.ts';
+import {
+  SourceProbe,
+  mqttOptions,
+  plainClient,
+  publishNumbers,
+  startProbe,
+} from '../../support/mqtt-source.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { describeWith } from '../../support/tools.ts';
 
@@ -14,14 +20,9 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   let other: MqttClient;
   let probe: SourceProbe;
 
-  const startProbe = async (over = {}) => {
-    const url = `mqtt://127.0.0.1:${proxy.port}`;
-    probe = new SourceProbe(
-      mqttOptions(url, { protocolVersion, keepaliveS: 1, receiveMaximum: 5000, ...over }),
-    );
-    await probe.start();
-    await probe.connected();
-    await broker.logged(/SUBACK to station/);
+  const start = async (over = {}) => {
+    const options = { protocolVersion, keepaliveS: 1, receiveMaximum: 5000, ...over };
+    probe = await startProbe(broker, proxy, options);
   };
   const pings = () => broker.count('Received PINGREQ from station');
 
@@ -39,7 +40,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   });
 
   test('statement 2: without any acknowledgement for more than three keepalives the connection stays up', async () => {
-    await startProbe();
+    await start();
     await publishNumbers(other, 't/1', 1, 50);
     await probe.until(() => probe.messages.length === 50);
     await eventually('four pings', () => pings() >= 4);
@@ -49,7 +50,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   });
 
   test('statement 4: paused for more than three keepalives: nothing is handed over, pings go on, nothing is lost', async () => {
-    await startProbe();
+    await start();
     await publishNumbers(other, 't/1', 1, 3);
     await probe.until(() => probe.messages.length === 3);
     probe.source.pause();
@@ -70,7 +71,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   });
 
   test('pausing from within onMessage stops right there', async () => {
-    await startProbe();
+    await start();
     const { source } = probe;
     const push = probe.messages.push.bind(probe.messages);
     probe.messages.push = (...messages) => {
@@ -87,7 +88,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   });
 
   test('a pause survives a reconnect', async () => {
-    await startProbe();
+    await start();
     probe.source.pause();
     proxy.cut();
     await probe.connected(2);
@@ -100,7 +101,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   });
 
   test('a half-open link is noticed by the keepalive', async () => {
-    await startProbe();
+    await start();
     proxy.stall();
     await probe.until(() => probe.states('disconnected').length > 0);
     expect(probe.states('disconnected')[0]?.reason).toMatch(/does not answer pings/);
@@ -109,7 +110,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   });
 
   test('a broker that hangs is noticed, and its return too', async () => {
-    await startProbe({ connectTimeoutMs: 300 });
+    await start({ connectTimeoutMs: 300 });
     broker.signal('SIGSTOP');
     await probe.until(() => probe.states('disconnected').length >= 2);
     expect(probe.states('disconnected')[1]?.reason).toMatch(/did not answer in time/);
@@ -118,7 +119,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   });
 
   test('50 flaps: no more connects than flaps, and each message still comes once', async () => {
-    await startProbe({ reconnect: { baseMs: 5, capMs: 20 } });
+    await start({ reconnect: { baseMs: 5, capMs: 20 } });
     for (let flap = 1; flap <= 50; flap++) {
       await probe.connected(flap);
       proxy.cut();
@@ -134,7 +135,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   });
 
   test('two daemons with one client id: said plainly, and tried again only slowly', async () => {
-    await startProbe({ reconnect: { baseMs: 5, capMs: 400 } });
+    await start({ reconnect: { baseMs: 5, capMs: 400 } });
     const rival = new SourceProbe(
       mqttOptions(broker.url, { protocolVersion, reconnect: { baseMs: 5, capMs: 400 } }),
     );

@@ -2,7 +2,13 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import { eventually } from '../../support/eventually.ts';
 import { Mosquitto } from '../../support/mosquitto.ts';
-import { SourceProbe, mqttOptions, plainClient, publishNumbers } from '../../support/mqtt-source.ts';
+import {
+  SourceProbe,
+  mqttOptions,
+  plainClient,
+  publishNumbers,
+  startProbe,
+} from '../../support/mqtt-source.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { describeWith } from '../../support/tools.ts';
 
@@ -17,12 +23,8 @@ describeWith('mosquitto').each([5, 4] as const)(
     let probe: SourceProbe;
     let statuses: string[];
 
-    const startProbe = async (over = {}) => {
-      const url = `mqtt://127.0.0.1:${proxy.port}`;
-      probe = new SourceProbe(mqttOptions(url, { protocolVersion, statusTopic: status, ...over }));
-      await probe.start();
-      await probe.connected();
-      await broker.logged(/SUBACK to station/);
+    const start = async (over = {}) => {
+      probe = await startProbe(broker, proxy, { protocolVersion, statusTopic: status, ...over });
     };
 
     beforeEach(async () => {
@@ -44,7 +46,7 @@ describeWith('mosquitto').each([5, 4] as const)(
 
     test('the status is online while connected and offline after a stop, retained', async () => {
       await other.subscribeAsync(status, { qos: 1, rap: true });
-      await startProbe();
+      await start();
       await eventually('the first status', () => statuses.length === 1);
       await probe.source.stop();
       await eventually('the second status', () => statuses.length === 2);
@@ -58,7 +60,7 @@ describeWith('mosquitto').each([5, 4] as const)(
     });
 
     test('the will says offline when the connection breaks', async () => {
-      await startProbe();
+      await start();
       await other.subscribeAsync(status, { qos: 1 });
       await eventually('a retained status', () => statuses.includes('online retained'));
       proxy.refuse();
@@ -69,7 +71,7 @@ describeWith('mosquitto').each([5, 4] as const)(
     });
 
     test('a broker that is killed and comes back with its persistence costs nothing', async () => {
-      await startProbe();
+      await start();
       await publishNumbers(other, 't/1', 1, 20);
       await probe.until(() => probe.messages.length === 20);
       probe.source.acknowledge(probe.messages.slice(0, 5));
@@ -89,7 +91,7 @@ describeWith('mosquitto').each([5, 4] as const)(
     });
 
     test('a session that the broker lost is reported', async () => {
-      await startProbe();
+      await start();
       proxy.refuse();
       proxy.cut();
       await probe.until(() => probe.states('disconnected').length > 0);
@@ -106,7 +108,7 @@ describeWith('mosquitto').each([5, 4] as const)(
     });
 
     test('after stopReceiving nothing is handed over, acknowledgements still go out, the rest comes again', async () => {
-      await startProbe();
+      await start();
       await publishNumbers(other, 't/1', 1, 10);
       await probe.until(() => probe.messages.length === 10);
       await probe.source.stopReceiving();
@@ -118,14 +120,14 @@ describeWith('mosquitto').each([5, 4] as const)(
       expect(broker.count('Received PUBACK from station')).toBe(10);
 
       const before = probe;
-      await startProbe();
+      await start();
       await probe.until(() => probe.messages.length === 5);
       expect(probe.texts).toEqual(['11', '12', '13', '14', '15']);
       await before.source.stop();
     });
 
     test('stop is idempotent, also twice at once, and while the link is dead', async () => {
-      await startProbe();
+      await start();
       await publishNumbers(other, 't/1', 1, 3);
       await probe.until(() => probe.messages.length === 3);
       proxy.stall();
@@ -149,11 +151,11 @@ describeWith('mosquitto').each([5, 4] as const)(
     });
 
     test('a clean stop sends no will and keeps the session', async () => {
-      await startProbe();
+      await start();
       await probe.source.stop();
       await broker.logged(/Received DISCONNECT from station/);
       await other.publishAsync('t/1', 'while away', { qos: 1 });
-      await startProbe();
+      await start();
       expect(probe.states('connected')[0]?.sessionPresent).toBe(true);
       await probe.until(() => probe.texts.includes('while away'));
     });

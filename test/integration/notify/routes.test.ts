@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type pg from 'pg';
 import { settingsOf } from '../../../src/app/wiring/notify.ts';
-import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
-import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notify/notification-store.ts';
-import { createPool } from '../../../src/adapters/timescale/connection/pool.ts';
+import type { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
+import type { TimescaleNotificationStore } from '../../../src/adapters/timescale/notify/notification-store.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { routesOf } from '../../../src/config/notify-routes.ts';
 import type { AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
@@ -14,11 +12,12 @@ import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeSink } from '../../support/fake-deliveries.ts';
 import { notificationOf as madeOf } from '../../support/notifications.ts';
+import { type NotificationQueue, openNotificationQueue } from '../../support/notification-queue.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
-import { START_US, type StoreFixture, batchOf, clear, openStore } from '../../support/store-fixtures.ts';
+import { START_US, type StoreFixture, batchOf, clear } from '../../support/store-fixtures.ts';
 
+let queue: NotificationQueue;
 let db: StoreFixture;
-let pool: pg.Pool;
 let alerts: TimescaleAlertStore;
 let store: TimescaleNotificationStore;
 /** Fires at noon of the clock of `daemon`. */
@@ -27,16 +26,11 @@ const notificationOf = (more: Partial<AlertNotification> = {}) =>
   madeOf({ eventTimeMs: NOON_MS, startedAtMs: NOON_MS, firedAtMs: NOON_MS, ...more });
 const dispatchers: NotificationDispatcher[] = [];
 beforeAll(async () => {
-  db = await openStore();
-  pool = await createPool({ url: db.url, max: 4 }, new QuietLogger());
-  alerts = new TimescaleAlertStore(pool);
-  store = new TimescaleNotificationStore(pool);
+  queue = await openNotificationQueue(4);
+  ({ db, alerts, store } = queue);
 });
 beforeEach(() => clear(db));
-afterAll(async () => {
-  await pool.end();
-  await db.close();
-});
+afterAll(() => queue.close());
 
 const setupOf = (routes: string, sinks: ReadonlyMap<string, FakeSink>): NotifySetup => {
   const names = [...sinks.keys()].map(

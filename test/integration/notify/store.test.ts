@@ -1,29 +1,22 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type pg from 'pg';
-import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
-import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notify/notification-store.ts';
-import { createPool } from '../../../src/adapters/timescale/connection/pool.ts';
+import type { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
+import type { TimescaleNotificationStore } from '../../../src/adapters/timescale/notify/notification-store.ts';
 import type { AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
 import type { NewDelivery } from '../../../src/ports/alerts.ts';
 import { notificationOf } from '../../support/notifications.ts';
-import { QuietLogger } from '../../support/quiet-logger.ts';
-import { START_US, type StoreFixture, batchOf, clear, openStore } from '../../support/store-fixtures.ts';
+import { type NotificationQueue, openNotificationQueue } from '../../support/notification-queue.ts';
+import { START_US, type StoreFixture, batchOf, clear } from '../../support/store-fixtures.ts';
 
+let queue: NotificationQueue;
 let db: StoreFixture;
-let pool: pg.Pool;
 let alerts: TimescaleAlertStore;
 let store: TimescaleNotificationStore;
 beforeAll(async () => {
-  db = await openStore();
-  pool = await createPool({ url: db.url, max: 2 }, new QuietLogger());
-  alerts = new TimescaleAlertStore(pool);
-  store = new TimescaleNotificationStore(pool);
+  queue = await openNotificationQueue(2);
+  ({ db, alerts, store } = queue);
 });
 beforeEach(() => clear(db));
-afterAll(async () => {
-  await pool.end();
-  await db.close();
-});
+afterAll(() => queue.close());
 
 const delivery = (of: AlertNotification, ifNotified = false, sink = 'ops'): NewDelivery => ({
   alertId: of.alertId,
