@@ -47,6 +47,10 @@ export const alertSchema = z
     peakValue: value(
       'the highest value since it fired, or the lowest: the one furthest beyond the limit',
     ).nullable(),
+    extreme: z.enum(['highest', 'lowest']).describe('which of the two peakValue is'),
+    absence: z
+      .boolean()
+      .describe('true: about missing data, so value and threshold are the seconds without any'),
     time: time('when it fired or rose to its severity; of a pending one when the breach began'),
     startedAt: time('the first breaching reading').nullable(),
     resolvedAt: time('when it resolved').nullable().describe('when it resolved; null while it is open'),

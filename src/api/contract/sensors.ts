@@ -1,3 +1,4 @@
+import { ALL_KINDS } from '../../core/alert/kind/index.ts';
 import * as z from '../../core/schema/zod.ts';
 import { SENSOR_STATES, type SensorState } from '../../core/sensor-state.ts';
 import { alertSchema } from './alerts.ts';
@@ -102,13 +103,15 @@ export const sensorsQuery = z.strictObject({
 });
 export type SensorsQuery = z.input<typeof sensorsQuery>;
 
+const KIND_NAMES = ALL_KINDS.map(([name]) => name);
+
 export const limitSchema = z
   .object({
     metric: text('name of the metric; empty: the sensor as a whole'),
     alertType: text('type of the alert that it raises'),
-    kind: text(
-      'kind of the rule: threshold, rate, anomaly, mean, spread, difference, no_data, offline or count',
-    ),
+    kind: text(`kind of the rule: ${KIND_NAMES.slice(0, -1).join(', ')} or ${KIND_NAMES.at(-1) ?? ''}`),
+    measure: text('what is compared with the bound: value, change, mean'),
+    onCurve: z.boolean().describe('true: the bound is a height on the curve of the metric'),
     side: z.enum(['high', 'low', 'both']).describe('on which side of the bound it fires'),
     severity,
     bound: z

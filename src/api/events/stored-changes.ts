@@ -1,4 +1,5 @@
-import { isAbsence } from '../../core/alert/kind/index.ts';
+import { extremeOf } from '../../core/alert/extreme.ts';
+import { isAbsence, isOfAbsence } from '../../core/alert/kind/index.ts';
 import { alertUnit } from '../../core/alert/kind/alert-unit.ts';
 import { SEVERITIES, type Severity } from '../../core/alert/model.ts';
 import { type StatedUnit, metricUnit } from '../../core/metric-unit.ts';
@@ -187,6 +188,7 @@ function published(
       severity: n.severity,
       state: resolved ? 'resolved' : stateOf(facts.state),
       ...{ value: finite(n.value), threshold: finite(n.threshold), peakValue: finite(n.peakValue) },
+      ...{ extreme: extremeOf(n), absence: isOfAbsence(n) },
       time: iso(n.firedAtMs ?? n.eventTimeMs),
       startedAt: iso(n.startedAtMs),
       resolvedAt: resolved ? iso(n.eventTimeMs) : null,
@@ -208,6 +210,7 @@ function currentItem(row: CurrentAlert, nowMs: number, stated: StatedUnit): Aler
     severity: severityOf(row.severity),
     state: stateOf(row.state),
     ...{ value: finite(row.value), threshold: finite(row.threshold), peakValue: finite(row.peakValue) },
+    ...{ extreme: extremeOf(row), absence: isOfAbsence(row) },
     time: (firedAt ?? began).toISOString(),
     startedAt: startedAt?.toISOString() ?? null,
     ...{ resolvedAt: null, resolvedValue: null, resolveReason: null },

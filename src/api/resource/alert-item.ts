@@ -1,3 +1,5 @@
+import { extremeOf } from '../../core/alert/extreme.ts';
+import { isOfAbsence } from '../../core/alert/kind/index.ts';
 import { alertUnit } from '../../core/alert/kind/alert-unit.ts';
 import { type StatedUnit } from '../../core/metric-unit.ts';
 import { type EpisodeRow, metricAndKind, severityOf } from '../../queries/alert-episodes.ts';
@@ -7,6 +9,7 @@ import { finite, iso, isoOrNull } from './values.ts';
 /** An episode as the API shows it. */
 export function alertItem(row: EpisodeRow, nowMs: number, stated: StatedUnit): Alert {
   const { metric, kind } = metricAndKind(row);
+  const peakValue = row.peakValue ?? row.peakSoFar;
   const startedMs = (row.startedAt ?? row.time).getTime();
   return {
     alertId: row.alertId,
@@ -23,7 +26,9 @@ export function alertItem(row: EpisodeRow, nowMs: number, stated: StatedUnit): A
     message: row.message,
     value: finite(row.value),
     threshold: finite(row.threshold),
-    peakValue: finite(row.peakValue ?? row.peakSoFar),
+    peakValue: finite(peakValue),
+    extreme: extremeOf({ ...row, peakValue }),
+    absence: isOfAbsence(row),
     time: iso(row.time),
     startedAt: isoOrNull(row.startedAt),
     resolvedAt: isoOrNull(row.resolvedAt),

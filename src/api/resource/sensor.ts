@@ -1,3 +1,4 @@
+import { kindOf } from '../../core/alert/kind/index.ts';
 import { limitUnit } from '../../core/alert/kind/alert-unit.ts';
 import { onDelayUs } from '../../core/alert/rules/condition.ts';
 import type { AlertsConfig } from '../../core/alert/rules/config.ts';
@@ -76,6 +77,8 @@ export function limitsOf(
             metric,
             alertType,
             kind,
+            measure: kindOf(kind).measure ?? kind,
+            onCurve: kindOf(kind).limitOnCurve === 'rule',
             side,
             severity: level.severity,
             bound: level.limit,

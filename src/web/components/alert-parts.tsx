@@ -23,22 +23,15 @@ export function AlertSubject({ alert }: { readonly alert: Alert }) {
 /** `temperature_high` -> `Temperature high` */
 export const alertTypeText = (type: string): string => metricName(visible(type));
 
-/** What the value furthest beyond the limit is called, as in the texts of notifications: an anomaly has a limit on each side. */
-export function extremeOf({ alertType, peakValue, threshold }: Alert): 'highest' | 'lowest' {
-  if (alertType.endsWith('_low')) return 'lowest';
-  if (alertType.endsWith('_high') || peakValue === null || threshold === null) return 'highest';
-  return peakValue < threshold ? 'lowest' : 'highest';
-}
-
 /** `highest 9.4 °C, limit 8.0 °C`: how bad it became; nothing for alerts without a value. */
 function extremeAgainstLimit(alert: Alert): string {
   const options = { metric: alert.metric ?? undefined, unit: alert.unit };
   const { value, peakValue, threshold } = alert;
   const extreme = peakValue ?? value;
-  if (extreme === null || alert.unit === 's') return '';
+  if (extreme === null || alert.absence) return '';
   const extraDigits = threshold === null ? 0 : digitsToTell(extreme, threshold, options);
   const text = (one: number): string => valueText(one, { ...options, extraDigits });
-  const named = peakValue === null ? text(extreme) : `${extremeOf(alert)} ${text(extreme)}`;
+  const named = peakValue === null ? text(extreme) : `${alert.extreme} ${text(extreme)}`;
   return threshold === null ? named : `${named}, limit ${text(threshold)}`;
 }
 
@@ -74,10 +67,9 @@ export function routeText(place: string): string {
 }
 
 /** Since when it is as its sentence says: what is missed had been silent, for as long as its limit, when that was noticed. */
-export function since({ startedAt, time, alertType, threshold }: Alert): string {
+export function since({ startedAt, time, absence, threshold }: Alert): string {
   const started = startedAt ?? time;
-  const isMissed = alertType === 'offline' || alertType.endsWith('_no_data');
-  return !isMissed || threshold === null
+  return !absence || threshold === null
     ? started
     : new Date(Date.parse(started) - threshold * 1000).toISOString();
 }

@@ -6,7 +6,6 @@ import {
   Acknowledged,
   AlertMarks,
   AlertSubject,
-  extremeOf,
   resolveReasonText,
   routeText,
   since,
@@ -92,7 +91,7 @@ function KnownAlert({ alert, onDone }: { readonly alert: AlertDetail; readonly o
         )}
         {alert.peakValue === null ? null : (
           <Figure
-            label={extremeOf(alert) === 'lowest' ? 'Lowest' : 'Highest'}
+            label={alert.extreme === 'lowest' ? 'Lowest' : 'Highest'}
             {...figureOf(alert.peakValue, options)}
             note="The worst value since then"
           />
@@ -152,14 +151,11 @@ function Curve({
           {
             bound: alert.threshold,
             severity: alert.severity,
-            side: /_low$/.test(alert.alertType) ? ('low' as const) : ('high' as const),
+            side: alert.extreme === 'lowest' ? ('low' as const) : ('high' as const),
           },
         ];
   const others = (sensor?.limits ?? [])
-    .filter(
-      ({ metric, kind, bound }) =>
-        metric === curve.metric && kind === 'threshold' && bound !== alert.threshold,
-    )
+    .filter(({ metric, onCurve, bound }) => metric === curve.metric && onCurve && bound !== alert.threshold)
     .map(({ bound, severity, side }) => ({ bound, severity, side }));
   const open = (next: { kind: 'fixed'; fromMs: number; toMs: number }): void =>
     navigation.go(
@@ -231,7 +227,7 @@ function Course({ alert }: { readonly alert: AlertDetail }) {
               {one.severity === null || one.event === 'resolved' ? null : (
                 <SeverityBadge severity={one.severity} />
               )}
-              {one.value === null || alert.unit === 's' ? null : <span>{valueText(one.value, options)}</span>}
+              {one.value === null || alert.absence ? null : <span>{valueText(one.value, options)}</span>}
               <span class="soft small">
                 <Exactly at={one.at} />
               </span>

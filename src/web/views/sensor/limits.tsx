@@ -7,25 +7,11 @@ import { Foreign, Name } from '../../components/text.tsx';
 import { durationText } from '../../format/duration.ts';
 import { valueText } from '../../format/number.ts';
 import { metricName } from '../../format/unit.ts';
-import { words } from '../../format/words.ts';
 
-const KINDS = words<string>({
-  threshold: 'value',
-  rate: 'change',
-  anomaly: 'deviation from what is usual',
-  mean: 'mean',
-  spread: 'spread',
-  difference: 'difference',
-  count: 'open alerts',
-  no_data: 'silence',
-  offline: 'silence',
-});
-
-function limitText({ kind, side, bound, boundUnit, metric }: Limit): string {
-  const what = KINDS.get(kind) ?? kind;
-  if (boundUnit === 's') return `${what} longer than ${durationText(bound)}`;
+function limitText({ measure, side, bound, boundUnit, metric }: Limit): string {
+  if (boundUnit === 's') return `${measure} longer than ${durationText(bound)}`;
   const direction = side === 'low' ? 'below' : side === 'both' ? 'beyond ±' : 'above';
-  return `${what} ${direction} ${valueText(bound, { metric, unit: boundUnit })}`;
+  return `${measure} ${direction} ${valueText(bound, { metric, unit: boundUnit })}`;
 }
 
 function conditionsOf({ forS, keepFiringForS, hysteresis, latch, metric, boundUnit }: Limit): string {

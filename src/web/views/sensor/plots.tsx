@@ -92,7 +92,7 @@ function resolutionText(stepS: number, source: string): string {
 /** Limits that are values of the metric itself; a rate or a silence is no height in the plot. */
 function drawn(limits: readonly Limit[], metric: string): readonly PlotLimit[] {
   return limits
-    .filter((limit) => limit.metric === metric && ['threshold', 'mean'].includes(limit.kind))
+    .filter((limit) => limit.metric === metric && limit.onCurve)
     .flatMap(({ bound, severity, side }) => [{ bound, severity, side }]);
 }
 
