@@ -32,11 +32,6 @@ function groupWarnings(sinks: Config['notify']['sinks']): readonly string[] {
   );
 }
 
-/** Formats whose payload cannot name a device. */
-const WITHOUT_DEVICE = ['scalar', 'cayenne-lpp'];
-/** Formats whose messages name their device by the format's own rules. */
-const WITH_DEVICE = ['senml', 'sparkplug-b', 'chirpstack-protobuf'];
-
 /** Where a route leaves the device to the payload, which may not name one. Presets know where their devices are. */
 function missingDevice(route: Config['routes'][number]): string | undefined {
   const { preset, device, device_path, device_tag } = route;
@@ -45,7 +40,8 @@ function missingDevice(route: Config['routes'][number]): string | undefined {
   const codec = route.codec ?? format ?? 'json';
   const ecosystem = format === undefined ? preset : undefined;
   const named = [ecosystem, device, device_path, device_tag].some((value) => value !== undefined);
-  if (named || WITH_DEVICE.includes(codec)) return undefined;
+  const inPayload = codecNamed(codec)?.device;
+  if (named || inPayload === 'own') return undefined;
   const topics = topicList(route.topic);
   const without = topics.filter((topic) => {
     const parsed = parseTopicPattern(topic);
@@ -53,7 +49,7 @@ function missingDevice(route: Config['routes'][number]): string | undefined {
   });
   if (without.length === 0) return undefined;
   const remedy = 'name a level {device}, or set device';
-  return WITHOUT_DEVICE.includes(codec)
+  return inPayload === 'none'
     ? `no device in the topic ${without.join(', ')}, and a ${codec} payload has none: every message becomes a dead letter (${remedy})`
     : `no device in the topic ${without.join(', ')}: a payload without a key such as device_id becomes a dead letter (${remedy} or device_path)`;
 }

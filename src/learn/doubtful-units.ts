@@ -1,16 +1,11 @@
 import { toSignificant } from '../core/format-number.ts';
+import { presetNamed } from '../core/ingest/preset/index.ts';
 import type { RouteConfig } from '../core/ingest/route-config.ts';
 import { groupedBy } from '../core/grouped.ts';
 import type { Series } from './series.ts';
 
 type Devices = ReadonlyMap<string, ReadonlyMap<string, Series>>;
 type Quantity = 'temperature' | 'pressure';
-
-/** Ecosystems whose payloads state the unit, or whose unit is fixed. */
-const KNOWN = new Set([
-  ...['tasmota', 'zigbee2mqtt', 'shelly-gen1', 'shelly-gen2', 'ruuvi', 'rtl_433', 'theengs', 'owntracks'],
-  ...['senml', 'cayenne-lpp'],
-]);
 
 /** What a barometer between the sea and 3,000 m shows in other units than hPa. */
 const AIR = [
@@ -67,7 +62,7 @@ const unitText = (said: string, quantity: Quantity, [unit]: readonly string[]): 
 
 /** Values that are hardly in the unit that they would be stored in; nothing is converted for it. */
 export function unitDoubts({ preset, fields = {} }: RouteConfig, devices: Devices): string[] {
-  if (preset !== undefined && KNOWN.has(preset)) return [];
+  if (presetNamed(preset ?? '')?.statesUnits === true) return [];
   return (['pressure', 'temperature'] as const).flatMap((quantity) => {
     if (fields[quantity]?.unit !== undefined) return [];
     const measuring = [...devices].filter(([, metrics]) => metrics.has(quantity));

@@ -193,7 +193,6 @@ function learnedRoute(
 
 /** What the operator should know about an ecosystem. */
 function hintsOf(route: RouteConfig, dryRun: RouteDryRun | undefined): string[] {
-  const { preset, device } = route;
   const hints = dryRun === undefined ? [] : unitDoubts(route, dryRun.devices);
   if ((dryRun?.messages ?? 0) === 0)
     hints.push('it is there, but nothing was measured meanwhile: many send every five minutes only');
@@ -203,13 +202,8 @@ function hintsOf(route: RouteConfig, dryRun: RouteDryRun | undefined): string[] 
       `several values at one time for one device: ${contested.slice(0, MANY_EXAMPLES).join(', ')}; ` +
         'the member of the payload that distinguishes them is the device (device_path) or part of the metric (pivot, metric)',
     );
-  if (preset === 'rtl_433' || preset === 'theengs')
-    hints.push(
-      "it receives the neighbours' sensors, too: sensors.allow limits which may register themselves",
-    );
-  if (preset === 'thingsboard' && device !== undefined)
-    hints.push('the topic names no device, so all of them are this one');
-  return hints;
+  const own = presetNamed(route.preset ?? '')?.hint?.(route);
+  return own === undefined ? hints : [...hints, own];
 }
 
 function faultsOf(dryRun: RouteDryRun): Reason[] {

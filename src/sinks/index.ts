@@ -17,6 +17,10 @@ type SinkKind = keyof typeof SINKS;
 /** The parsed configuration of a sink of any kind. */
 export type SinkConfig = { [Kind in SinkKind]: z.output<(typeof SINKS)[Kind]['schema']> }[SinkKind];
 
+/** The kind of a sink, for a configuration of any kind. */
+export const definitionOf = ({ kind }: Pick<SinkConfig, 'kind'>): SinkDefinition<z.ZodType<SinkConfig>> =>
+  SINKS[kind];
+
 /** The sink of a parsed configuration. */
 export const createSink = (config: SinkConfig, deps: SinkDeps): NotificationSink =>
-  (SINKS[config.kind] as unknown as SinkDefinition<z.ZodType<SinkConfig>>).make(config, deps);
+  definitionOf(config).make(config, deps);

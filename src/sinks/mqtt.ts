@@ -92,6 +92,10 @@ export const mqtt = defineSink({
   schema,
   example: { kind: 'mqtt', prefix: 'fieldwatch/alerts', retain: 'while_firing' },
   overBroker: true,
+  publishesTo: ({ prefix }) => ({
+    prefix,
+    topic: alertTopic(prefix, { sensorKey: 's', alertType: 'x_high' }),
+  }),
   make: (config, deps) => new MqttSink(config, deps),
 });
 

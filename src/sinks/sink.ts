@@ -13,7 +13,7 @@ import { isOfSystem, type TextContext } from '../core/notify/text/sentence.ts';
 import { backoff, duration } from '../core/schema/common.ts';
 import { groupingFields } from '../core/notify/grouping-fields.ts';
 import { section, text, timezone, whole } from '../core/schema/fields.ts';
-import type { NotificationSink } from '../ports/notification.ts';
+import type { ButtonSource, NotificationSink } from '../ports/notification.ts';
 import type { Clock } from '../ports/time.ts';
 
 /** Resolves once the broker has accepted it (QoS 1); rejects without a connection. */
@@ -59,6 +59,14 @@ export interface SinkDefinition<Schema extends z.ZodType> {
   readonly example: z.input<Schema> extends infer Given ? Omit<Given, 'name'> : never;
   /** It sends over the daemon's own connection to the broker: there is no far side of its own to probe. */
   readonly overBroker?: boolean;
+  /** Where it publishes at the broker: everything below the prefix, such as the topic. */
+  publishesTo?(config: z.output<Schema>): { readonly prefix: string; readonly topic: string };
+  /** Buttons below its messages, whose presses the daemon asks for. */
+  readonly buttons?: {
+    isOn(config: z.output<Schema>): boolean;
+    /** Of all sinks of the kind whose buttons are on. */
+    sourcesOf(configs: readonly z.output<Schema>[]): readonly ButtonSource[];
+  };
   /** The configuration is a parsed one: secrets that a file holds are read at each use, so that a rotated one needs no restart. */
   make(config: z.output<Schema>, deps: SinkDeps): NotificationSink;
 }

@@ -8,7 +8,7 @@ import { httpUrl, needs, textFields, tokenFields } from './fields.ts';
 import { hostOf } from './http.ts';
 import { type SinkDeps, defineSink, groupFields, mayBeAnswered, sinkSchema } from './sink.ts';
 import { callTelegram } from './telegram-api.ts';
-import { buttonData } from './telegram-buttons.ts';
+import { type ButtonChat, TelegramButtons, buttonData } from './telegram-buttons.ts';
 import { Wording, answerLabels } from './worded.ts';
 
 const schema = sinkSchema({
@@ -121,8 +121,21 @@ function withinUnits(message: string, units: number): string {
   return cut;
 }
 
+/** One for each bot: Telegram gives each press once, whichever chat it is in. */
+function buttonsOf(sinks: readonly Config[]): readonly TelegramButtons[] {
+  const bots = new Map<string, { readonly bot: Config; readonly chats: ButtonChat[] }>();
+  for (const sink of sinks) {
+    const key = JSON.stringify([sink.url, sink.token, sink.token_file]);
+    const chats: ButtonChat[] = bots.get(key)?.chats ?? [];
+    chats.push({ sink: sink.name, chat: sink.chat, users: sink.users });
+    bots.set(key, { bot: sink, chats });
+  }
+  return [...bots.values()].map(({ bot, chats }) => new TelegramButtons(bot, chats));
+}
+
 export const telegram = defineSink({
   schema,
   example: { kind: 'telegram', url: 'https://api.telegram.org', token: 'secret', chat: -1001234567890 },
+  buttons: { isOn: ({ buttons }) => buttons, sourcesOf: buttonsOf },
   make: (config, deps) => new TelegramSink(config, deps),
 });

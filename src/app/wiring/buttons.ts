@@ -1,9 +1,10 @@
 import type { Config } from '../../config/schema/index.ts';
 import { readerOf } from '../../adapters/timescale/connection/pool.ts';
 import type { Counter } from '../../ports/metrics.ts';
+import type { ButtonSource } from '../../ports/notification.ts';
 import { ButtonListener } from '../../services/notify/button-listener.ts';
 import { textContext } from '../../sinks/sink.ts';
-import { type ButtonChat, TelegramButtons } from '../../sinks/telegram-buttons.ts';
+import { definitionOf } from '../../sinks/index.ts';
 import type { Base, ButtonListeners, Context } from '../context.ts';
 import { actOnAlert } from '../operator/act-on-alert.ts';
 import { answersMetric } from '../../lib/answers-metric.ts';
@@ -68,18 +69,14 @@ export class Buttons implements ButtonListeners {
 }
 
 const withButtons = ({ notify }: Config) =>
-  notify.sinks.flatMap((sink) => (sink.kind === 'telegram' && sink.buttons ? [sink] : []));
+  notify.sinks.filter((sink) => definitionOf(sink).buttons?.isOn(sink) === true);
 
 const keyOf = (config: Config): string => JSON.stringify([withButtons(config), textDefaults(config)]);
 
-/** One for each bot: Telegram gives each press once, whichever chat it is in. */
-function sourcesOf(config: Config): readonly TelegramButtons[] {
-  const bots = new Map<string, { bot: ReturnType<typeof withButtons>[number]; chats: ButtonChat[] }>();
-  for (const sink of withButtons(config)) {
-    const key = JSON.stringify([sink.url, sink.token, sink.token_file]);
-    const chats: ButtonChat[] = bots.get(key)?.chats ?? [];
-    chats.push({ sink: sink.name, chat: sink.chat, users: sink.users });
-    bots.set(key, { bot: sink, chats });
-  }
-  return [...bots.values()].map(({ bot, chats }) => new TelegramButtons(bot, chats));
-}
+const sourcesOf = (config: Config): readonly ButtonSource[] =>
+  [...new Set(withButtons(config).map(definitionOf))].flatMap(
+    (definition) =>
+      definition.buttons?.sourcesOf(
+        withButtons(config).filter((sink) => definitionOf(sink) === definition),
+      ) ?? [],
+  );

@@ -2,14 +2,13 @@ import { routesOf } from '../../config/notify-routes.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { parseTopicPattern } from '../../core/ingest/topic.ts';
 import { groupingOf } from '../../core/notify/grouping-fields.ts';
-import { alertTopic } from '../../core/notify/mqtt-topic.ts';
 import { recentValues } from '../../adapters/timescale/notify/recent-values.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import { NotificationDispatcher, type NotifySetup } from '../../services/notify/dispatcher.ts';
 import { NotificationMetrics } from '../../services/notify/metrics.ts';
 import type { SinkSettings } from '../../services/notify/sink-worker.ts';
 import { loadHttpClient } from '../../sinks/http.ts';
-import { type SinkConfig, SINKS, createSink } from '../../sinks/index.ts';
+import { type SinkConfig, createSink, definitionOf } from '../../sinks/index.ts';
 import type { SinkDeps } from '../../sinks/sink.ts';
 import type { Base, Context } from '../context.ts';
 import { answerTopicOf } from './commands.ts';
@@ -24,7 +23,7 @@ export function createDispatcher(
 ): NotificationDispatcher {
   const { config, clock, logger, metrics, cleanup, database } = base;
   const deps = sinkDepsOf(base);
-  if (config.notify.sinks.some(({ kind }) => !('overBroker' in SINKS[kind]))) loadHttpClient();
+  if (config.notify.sinks.some((sink) => definitionOf(sink).overBroker !== true)) loadHttpClient();
   const dispatcher = new NotificationDispatcher(notifySetup(config, deps), {
     store: database.notificationStore,
     // The broker allows no two daemons the same: so it identifies this one, also after a restart.
@@ -76,12 +75,14 @@ export function warnOfEcho(config: Config, filters: readonly string[], logger: L
     return parsed.ok ? parsed.pattern : [];
   });
   const isIngested = (topic: string) => patterns.some((pattern) => pattern.match(topic) !== undefined);
-  for (const sink of config.notify.sinks)
-    if (sink.kind === 'mqtt' && isIngested(alertTopic(sink.prefix, { sensorKey: 's', alertType: 'x_high' })))
+  for (const sink of config.notify.sinks) {
+    const published = definitionOf(sink).publishesTo?.(sink);
+    if (published !== undefined && isIngested(published.topic))
       logger.warn(
-        { prefix: sink.prefix },
-        'a route matches the topics of an mqtt sink: its alerts would be ingested',
+        { prefix: published.prefix },
+        `a route matches the topics of an ${sink.kind} sink: its alerts would be ingested`,
       );
+  }
   const { topic } = config.mqtt.commands;
   if (topic !== undefined && [topic, answerTopicOf(config, topic)].some(isIngested))
     logger.warn({ topic }, 'a route matches the topics of mqtt.commands: commands would be ingested');

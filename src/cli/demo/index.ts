@@ -1,3 +1,4 @@
+import { definitionOf } from '../../sinks/index.ts';
 import { join, relative } from 'node:path';
 import { createSystemClock } from '../../adapters/system/clock.ts';
 import { App } from '../../app.ts';
@@ -162,8 +163,10 @@ function viewOn(cli: Cli): DemoView {
 function invite(view: DemoView, config: Config, app: App, invocation: Invocation): void {
   const { embedded } = config;
   view.note(`MQTT broker   ${app.urls.mqttUrl}   (publish your own: sensors/<location>/<device>/readings)`);
-  for (const sink of config.notify.sinks)
-    if (sink.kind === 'mqtt') view.note(`alerts        at the broker: ${sink.prefix}/#`);
+  for (const sink of config.notify.sinks) {
+    const published = definitionOf(sink).publishesTo?.(sink);
+    if (published !== undefined) view.note(`alerts        at the broker: ${published.prefix}/#`);
+  }
   view.note(`TimescaleDB   ${psqlCommand(config)}   (data in ${embedded.data_dir})`);
   if (app.httpPort !== undefined) {
     const { token_file: tokens, api } = config.http;

@@ -38,10 +38,3 @@ const PARTS: ReadonlyMap<string, Ranges> = new Map([
 /** By its name, also where an index or an address follows: `DS18B20-2`, `SHT3X-0x44`. */
 export const rangesOfPart = (name: string): Ranges | undefined =>
   PARTS.get(name.replace(/[-_](?:\d{1,2}|0x[\dA-F]{2})$/i, '').toUpperCase());
-
-/** RuuviTags of all generations: a sensor for humidity of 100 % at most, one for pressure of 300 to 1,200 hPa. */
-export const RUUVI: Ranges = {
-  temperature: { min: -40, max: 85 },
-  humidity,
-  pressure: { min: 300, max: 1200 },
-};

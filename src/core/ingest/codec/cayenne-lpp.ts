@@ -128,5 +128,8 @@ function decodeCayenne(bytes: Uint8Array, most: number): Payload {
 export const cayenneLpp: CodecKind = {
   name: 'cayenne-lpp',
   summary: 'Cayenne Low Power Payload, as LoRaWAN devices send it',
+  device: 'none',
+  statesUnits: true,
+  preset: {},
   create: () => ({ decode: (bytes, { limits }) => decodeCayenne(bytes, limits.max_metrics) }),
 };

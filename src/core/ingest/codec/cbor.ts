@@ -82,5 +82,6 @@ export function decodeCbor(bytes: Uint8Array, limits: TreeLimits): Payload {
 export const cbor: CodecKind = {
   name: 'cbor',
   summary: 'a CBOR map, or an array of them',
+  preset: {},
   create: () => ({ decode: (bytes, context) => decodeCbor(bytes, treeLimits(context.limits)) }),
 };

@@ -100,6 +100,7 @@ function valueJson(value: unknown): unknown {
 export const chirpstackProtobuf: CodecKind = {
   name: 'chirpstack-protobuf',
   summary: 'ChirpStack v4 events as protobuf (json=false)',
+  device: 'own',
   create: () => ({
     decode: (bytes, { topic, limits }) => decodeEvent(bytes, topic, limits),
   }),

@@ -44,6 +44,12 @@ export interface CodecKind {
   readonly summary: string;
   /** The values of `encoding`, where the format has several. */
   readonly encodings?: readonly string[];
+  /** Whether its payloads name their device: by the format's own rules, or never; default: as the route says. */
+  readonly device?: 'own' | 'none';
+  /** Its values state their unit, or have a fixed one. */
+  readonly statesUnits?: true;
+  /** It is a preset of its own name, for these topics where a route names none; absent: another preset uses it. */
+  readonly preset?: { readonly topic?: string };
   /** The fault in the route's options for this codec; undefined if they are valid. */
   check?(config: RouteConfig): { readonly key: string; readonly message: string } | undefined;
   /** A codec for one route: with its options, and with its own state if the format needs any. */

@@ -125,6 +125,7 @@ function bare(
 export const csv: CodecKind = {
   name: 'csv',
   summary: 'separated values, with columns by name or a header',
+  preset: {},
   check: ({ csv: options }) => {
     if (options?.columns === undefined && options?.header !== true)
       return { key: 'csv', message: 'name the columns, or say header: true where the first line does' };

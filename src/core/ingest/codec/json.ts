@@ -22,5 +22,6 @@ export function decodeJson(bytes: Uint8Array, maxDepth: number): Payload {
 export const json: CodecKind = {
   name: 'json',
   summary: 'a JSON object, or an array of them',
+  preset: {},
   create: () => ({ decode: (bytes, context) => decodeJson(bytes, context.limits.max_depth) }),
 };

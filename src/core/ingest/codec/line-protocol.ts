@@ -71,6 +71,7 @@ function decodeLines(bytes: Uint8Array, shift: number, nameOf: NameOf, limits: L
 export const lineProtocol: CodecKind = {
   name: 'line-protocol',
   summary: 'InfluxDB line protocol, as Telegraf publishes it',
+  preset: {},
   create: (config: RouteConfig) => {
     const shift = SHIFT[config.precision ?? 'ns'];
     const nameOf = config.metric === undefined ? fieldName : nameFrom(config.metric);

@@ -15,5 +15,6 @@ export function decodeMsgpack(bytes: Uint8Array, limits: TreeLimits): Payload {
 export const msgpack: CodecKind = {
   name: 'msgpack',
   summary: 'a MessagePack map, or an array of them',
+  preset: {},
   create: () => ({ decode: (bytes, context) => decodeMsgpack(bytes, treeLimits(context.limits)) }),
 };

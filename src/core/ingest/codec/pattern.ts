@@ -70,6 +70,7 @@ function decodeMatches(
 export const pattern: CodecKind = {
   name: 'pattern',
   summary: 'text, read by a regular expression with named groups',
+  preset: {},
   check: (config) => {
     const compiled = compile(config.pattern);
     return typeof compiled === 'string' ? { key: 'pattern', message: compiled } : undefined;

@@ -49,6 +49,7 @@ function decodeMessage(type: protobuf.Type, bytes: Uint8Array, limits: Limits): 
 export const protobufCodec: CodecKind = {
   name: 'protobuf',
   summary: 'a protobuf message of a .proto file of yours',
+  preset: {},
   check: (config) => {
     // A file is not read yet: its text is checked when the routes are compiled.
     if (config.proto !== undefined && config.message !== undefined && !isSchemaText(config.proto))

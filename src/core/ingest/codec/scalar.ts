@@ -24,5 +24,7 @@ function decodeScalar(bytes: Uint8Array, context: MessageContext): Payload {
 export const scalar: CodecKind = {
   name: 'scalar',
   summary: 'one number as text; the topic names the metric',
+  device: 'none',
+  preset: {},
   create: () => ({ decode: decodeScalar }),
 };

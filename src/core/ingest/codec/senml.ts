@@ -44,6 +44,9 @@ function startsAsText(bytes: Uint8Array): boolean {
 export const senml: CodecKind = {
   name: 'senml',
   summary: 'SenML (RFC 8428), JSON or CBOR',
+  device: 'own',
+  statesUnits: true,
+  preset: { topic: 'senml/#' },
   encodings: ['json', 'cbor'],
   create: ({ encoding }) => ({ decode: (bytes, context) => decodeSenml(bytes, context, encoding) }),
 };

@@ -207,5 +207,6 @@ const NOTHING = emptyDoc();
 export const sparkplug: CodecKind = {
   name: 'sparkplug-b',
   summary: 'Sparkplug B: births teach names and types, data refers to them by alias',
+  device: 'own',
   create: (config, inflate) => new SparkplugCodec(config, inflate),
 };

@@ -1,11 +1,11 @@
 import type { CodecKind } from '../codec/codec.ts';
 import type { Preset } from './preset.ts';
 
-/** A codec under its own name as a preset: no topics of its own, nothing ignored. */
-export function codecPreset(codec: CodecKind, topic?: string): Preset {
+/** A codec under its own name as a preset: nothing ignored. */
+export function codecPreset({ name, summary, statesUnits, preset }: CodecKind): Preset {
   return {
-    name: codec.name,
-    summary: codec.summary,
-    defaults: () => ({ codec: codec.name, ...(topic === undefined ? {} : { topic }) }),
+    ...{ name, summary },
+    ...(statesUnits === undefined ? {} : { statesUnits }),
+    defaults: () => ({ codec: name, ...preset }),
   };
 }

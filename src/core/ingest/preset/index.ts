@@ -1,13 +1,4 @@
-import { cayenneLpp } from '../codec/cayenne-lpp.ts';
-import { cbor } from '../codec/cbor.ts';
-import { csv } from '../codec/csv.ts';
-import { json } from '../codec/json.ts';
-import { lineProtocol } from '../codec/line-protocol.ts';
-import { msgpack } from '../codec/msgpack.ts';
-import { pattern } from '../codec/pattern.ts';
-import { protobufCodec } from '../codec/protobuf.ts';
-import { scalar } from '../codec/scalar.ts';
-import { senml } from '../codec/senml.ts';
+import { CODECS } from '../codec/index.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { chirpstackV4 } from './chirpstack-v4.ts';
 import { edgex } from './edgex.ts';
@@ -27,18 +18,9 @@ import { thingsboard, thingsboardGateway } from './thingsboard.ts';
 import { ttnV3 } from './ttn-v3.ts';
 import { zigbee2mqtt } from './zigbee2mqtt.ts';
 
-/** Every preset. A new one is one file and one line here. */
+/** Every preset. A new one is one file and one line here; a codec that is one says so itself. */
 export const PRESETS: readonly Preset[] = [
-  codecPreset(json),
-  codecPreset(scalar),
-  codecPreset(cbor),
-  codecPreset(msgpack),
-  codecPreset(protobufCodec),
-  codecPreset(senml, 'senml/#'),
-  codecPreset(lineProtocol),
-  codecPreset(cayenneLpp),
-  codecPreset(csv),
-  codecPreset(pattern),
+  ...CODECS.filter(({ preset }) => preset !== undefined).map(codecPreset),
   zigbee2mqtt,
   tasmota,
   esphome,

@@ -14,6 +14,7 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
 export const owntracks: Preset = {
   name: 'owntracks',
   summary: 'phones that run OwnTracks',
+  statesUnits: true,
   defaults: ({ base_topic: base = 'owntracks' }) => ({
     codec: 'json',
     topic: `${base}/{user}/{phone}`,

@@ -12,6 +12,10 @@ export interface Preset {
   readonly summary: string;
   /** The values of `encoding`, where the ecosystem has several. */
   readonly encodings?: readonly string[];
+  /** Its payloads state the unit of a value, or it is fixed: `learn` has no doubts about it. */
+  readonly statesUnits?: true;
+  /** What an operator should know about a route that `learn` proposes. */
+  hint?(route: RouteConfig): string | undefined;
   /** The route itself, given what the operator wrote (`base_topic` and the like). */
   defaults(config: RouteConfig): RouteConfig;
   /** Topics of the ecosystem that are not telemetry, though a route's topic may match them: D15. */
@@ -29,3 +33,7 @@ export interface Preset {
   /** Recognition of a message of this ecosystem by `learn`; undefined: it is not one, or undecidable. */
   recognise?(message: Observed): Recognition | undefined;
 }
+
+/** The hint of an ecosystem that hears sensors by radio. */
+export const NEIGHBOURS =
+  "it receives the neighbours' sensors, too: sensors.allow limits which may register themselves";

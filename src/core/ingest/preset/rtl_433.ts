@@ -1,6 +1,6 @@
 import { type Doc, emptyDoc, own } from '../mapping/document.ts';
 import type { Shape } from '../mapping/split.ts';
-import type { Preset } from './preset.ts';
+import { NEIGHBOURS, type Preset } from './preset.ts';
 import { type Recognition, beside, perhaps, telemetry, withBase } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
@@ -82,6 +82,8 @@ function recognise({ topic, levels, document }: Observed): Recognition | undefin
 export const rtl433: Preset = {
   name: 'rtl_433',
   summary: 'radio sensors received by rtl_433',
+  statesUnits: true,
+  hint: () => NEIGHBOURS,
   defaults: ({ base_topic: base = 'rtl_433' }) => ({ codec: 'json', topic: `${base}/{host}/events` }),
   rest: ({ base_topic: base = 'rtl_433' }) => [`${base}/#`],
   shape: () => shape,

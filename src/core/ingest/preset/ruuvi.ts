@@ -1,4 +1,4 @@
-import { RUUVI } from '../datasheet.ts';
+import type { Ranges } from '../datasheet.ts';
 import { own } from '../mapping/document.ts';
 import { LossTally } from '../mapping/losses.ts';
 import type { Shape } from '../mapping/split.ts';
@@ -33,13 +33,21 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
 }
 
 /** Ruuvi Gateway: what a tag broadcasts, in hex, decoded by the gateway, or both. The device is the tag's MAC in the topic. */
+/** RuuviTags of all generations: a sensor for humidity of 100 % at most, one for pressure of 300 to 1,200 hPa. */
+const RANGES: Ranges = {
+  temperature: { min: -40, max: 85 },
+  humidity: { min: 0, max: 100 },
+  pressure: { min: 300, max: 1200 },
+};
+
 export const ruuvi: Preset = {
   name: 'ruuvi',
   summary: 'RuuviTags received by a Ruuvi Gateway',
+  statesUnits: true,
   defaults: ({ base_topic: base = 'ruuvi' }) => ({ codec: 'json', topic: `${base}/{gateway}/{device}` }),
   ignore: ({ base_topic: base = 'ruuvi' }) => [`${base}/{gateway}/gw_status`],
   rest: ({ base_topic: base = 'ruuvi' }) => [`${base}/#`],
   shape: () => shape,
-  datasheet: () => RUUVI,
+  datasheet: () => RANGES,
   recognise,
 };

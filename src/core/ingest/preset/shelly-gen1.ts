@@ -110,6 +110,7 @@ const shape: Shape = (record, { metric }, outer) => {
 export const shellyGen1: Preset = {
   name: 'shelly-gen1',
   summary: 'Shelly devices of the first generation',
+  statesUnits: true,
   defaults: ({ base_topic: base = 'shellies' }) => ({
     codec: 'auto',
     topic: `${base}/{device}/{metric...}`,

@@ -82,6 +82,7 @@ const prefix = (base: string | undefined): string => (base === undefined ? '' : 
 export const shellyGen2: Preset = {
   name: 'shelly-gen2',
   summary: 'Shelly devices of the second generation and later',
+  statesUnits: true,
   defaults: ({ base_topic }) => ({
     codec: 'json',
     topic: [`${prefix(base_topic)}{shelly}/events/rpc`, `${prefix(base_topic)}{shelly}/status/{component}`],

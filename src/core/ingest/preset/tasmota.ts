@@ -153,6 +153,7 @@ function datasheet({ document = {} }: Observed, device: string): Ranges | undefi
 export const tasmota: Preset = {
   name: 'tasmota',
   summary: 'Tasmota devices, their BLE and Zigbee bridges included',
+  statesUnits: true,
   defaults: () => ({
     codec: 'json',
     topic: TOPICS.map(([prefix, name]) => `${prefix}/{device...}/${name}`),

@@ -1,5 +1,5 @@
 import { own } from '../mapping/document.ts';
-import type { Preset } from './preset.ts';
+import { NEIGHBOURS, type Preset } from './preset.ts';
 import { type Recognition, beside, telemetry, withBase } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
@@ -19,6 +19,8 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
 export const theengs: Preset = {
   name: 'theengs',
   summary: 'BLE sensors received by Theengs Gateway or OpenMQTTGateway',
+  statesUnits: true,
+  hint: () => NEIGHBOURS,
   defaults: ({ base_topic: base = 'home' }) => ({
     codec: 'json',
     topic: [`${base}/{gateway}/BTtoMQTT/{device}`, `${base}/{gateway}/RTL_433toMQTT/{device...}`],

@@ -40,6 +40,8 @@ function recogniseGateway({ topic, document }: Observed): Recognition | undefine
 export const thingsboard: Preset = {
   name: 'thingsboard',
   summary: 'telemetry in the form of the ThingsBoard device API',
+  hint: ({ device }) =>
+    device === undefined ? undefined : 'the topic names no device, so all of them are this one',
   defaults: () => ({ codec: 'json', topic: 'v1/devices/me/telemetry' }),
   rest: () => ['v1/devices/me/#'],
   shape: () => deviceShape,

@@ -48,6 +48,7 @@ function isBridge(topic: string | undefined, value: unknown): boolean {
 export const zigbee2mqtt: Preset = {
   name: 'zigbee2mqtt',
   summary: 'Zigbee2MQTT devices',
+  statesUnits: true,
   defaults: (config) => ({
     codec: 'json',
     topic: `${base(config)}/{device...}`,
