@@ -29,7 +29,7 @@ export interface VerdictReason {
   readonly link: string | null;
 }
 
-export interface Verdict {
+export interface StatusVerdict {
   readonly ok: boolean;
   readonly severity: Severity | null;
   readonly sentence: string;
@@ -39,7 +39,7 @@ export interface Verdict {
 const URGENCY: Readonly<Record<Severity, number>> = { critical: 0, warning: 1, info: 2 };
 
 /** Whether all is well, as one sentence, and every reason why not: the most urgent first. What is only worth knowing leaves all well. */
-export function verdictOf(facts: VerdictFacts): Verdict {
+export function verdictOf(facts: VerdictFacts): StatusVerdict {
   const reasons = reasonsOf(facts).sort((a, b) => URGENCY[a.severity] - URGENCY[b.severity]);
   const [first, ...others] = reasons.filter(({ severity }) => severity !== 'info');
   if (first === undefined)

@@ -78,7 +78,7 @@ class ServerSupervisor implements EmbeddedTimescale {
       },
     );
     this.child = child;
-    const lastWords = this.listen(child);
+    const stderrTail = this.listen(child);
     let ready = false;
     this.ended = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
@@ -87,7 +87,7 @@ class ServerSupervisor implements EmbeddedTimescale {
       });
     });
     try {
-      this.port = await readyPort(child, lastWords);
+      this.port = await readyPort(child, stderrTail);
       this.password = readPassword(this.options.dataDir);
       ready = true;
     } catch (error) {
@@ -160,13 +160,13 @@ class ServerSupervisor implements EmbeddedTimescale {
   }
 }
 
-async function readyPort(child: ChildProcess, lastWords: () => string): Promise<number> {
+async function readyPort(child: ChildProcess, stderrTail: () => string): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
       reject(
         new FieldwatchError(
-          `the embedded database ended while starting (${signal ?? `exit code ${code}`}): ${lastWords().trim()}`,
+          `the embedded database ended while starting (${signal ?? `exit code ${code}`}): ${stderrTail().trim()}`,
           {
             code: 'EMBEDDED_DB_FAILED',
             kind: 'bug',

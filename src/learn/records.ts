@@ -213,14 +213,14 @@ function innerOf(record: Doc): RouteConfig {
   const objects =
     named.length === 1 && all.every(([key]) => METRICS_KEYS.test(key) || ASIDE.test(key)) ? named : all;
   const [only] = objects;
-  const beside = Object.keys(record).some(
+  const hasOther = Object.keys(record).some(
     (key) =>
       typeof record[key] === 'number' &&
       !TIME_NAMES.test(key) &&
       !DEVICE_NAMES.test(key) &&
       !NUMBERING.test(key),
   );
-  if (objects.length !== 1 || only === undefined || beside || !METRICS_KEYS.test(only[0])) return {};
+  if (objects.length !== 1 || only === undefined || hasOther || !METRICS_KEYS.test(only[0])) return {};
   return { metrics_path: pointerTo(only[0]) };
 }
 

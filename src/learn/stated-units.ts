@@ -25,7 +25,7 @@ const MIXED =
 /** True for a topic level that names a unit. */
 export const isUnit = (level: string): boolean => namedUnit(level) !== undefined;
 
-const beside = (node: Doc): NamedUnit | undefined =>
+const siblingUnit = (node: Doc): NamedUnit | undefined =>
   namedUnit(UNIT_KEYS.map((key) => own(node, key)).find(Boolean));
 const unitField = ({ unit }: NamedUnit): FieldConfig => (CANONICAL.has(unit) ? {} : { unit });
 
@@ -168,10 +168,10 @@ function fieldsOf(route: RouteConfig, document: Doc, captures: Captures): Fields
   for (const [name, field] of Object.entries(route.fields ?? {})) {
     const path = field.path === undefined ? undefined : pointer(field.path);
     const parent = path && lookup(document, { ...path, keys: path.keys.slice(0, -1) });
-    const unit = isObject(parent) && parent !== document ? beside(parent) : undefined;
+    const unit = isObject(parent) && parent !== document ? siblingUnit(parent) : undefined;
     if (unit !== undefined) fields[name] = { path: field.path, ...unitField(unit) };
   }
-  const unit = beside(document);
+  const unit = siblingUnit(document);
   if (unit === undefined || route.pivot !== undefined || route.metrics_path !== undefined) return fields;
   const metric = captures.get('metric') ?? route.metric;
   const key = Object.keys(document).find((one) => VALUE_KEYS.includes(one.toLowerCase()));

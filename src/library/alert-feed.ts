@@ -58,7 +58,7 @@ export class AlertFeed {
     return Object.assign(end, { ready: this.begun() });
   }
 
-  /** Resolves after a look that has succeeded. */
+  /** Resolves after a poll that has succeeded. */
   private async begun(): Promise<void> {
     while (this.sinceMs === undefined && !this.loop.isStopped) {
       await this.loop.now();
@@ -73,7 +73,7 @@ export class AlertFeed {
 
   private async poll(): Promise<number> {
     try {
-      await this.look();
+      await this.readNew();
       this.outage.recovered();
     } catch (error) {
       if (this.outage.failed(error))
@@ -82,20 +82,17 @@ export class AlertFeed {
     return this.listeners.size === 0 ? Infinity : POLL_EVERY_MS;
   }
 
-  private async look(): Promise<void> {
+  private async readNew(): Promise<void> {
     const nowMs = await databaseNow(this.db);
     const isFirst = this.sinceMs === undefined;
     const since = new Date((this.sinceMs ?? nowMs) - OVERLAP_MS).toISOString();
     const published = await publishedSince(this.db, since, MOST);
     this.sinceMs = nowMs;
     const fresh = this.unseen(published);
-    // What is there at the first look happened before.
+    // Rows of the first poll happened before.
     if (isFirst) return;
     if (fresh.length >= MOST)
-      this.logger.warn(
-        { read: fresh.length },
-        'more alert events at once than are read: the oldest may be left out',
-      );
+      this.logger.warn({ read: fresh.length }, 'alert events over the read limit, oldest dropped');
     for (const { notification } of fresh)
       for (const listener of [...this.listeners]) this.call(listener, notification);
   }
@@ -113,7 +110,7 @@ export class AlertFeed {
     try {
       listener(eventOf(notification));
     } catch (error) {
-      this.logger.error({ err: error }, 'a listener of alerts has thrown');
+      this.logger.error({ err: error }, 'alert listener failed');
     }
   }
 }

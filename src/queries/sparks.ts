@@ -10,7 +10,7 @@ export interface Spark {
   readonly values: readonly (number | null)[];
 }
 
-export interface SparkWish {
+export interface SparkRequest {
   readonly id: number;
   readonly metric: string;
 }
@@ -59,12 +59,12 @@ interface HourRow {
 /** A day of one metric of each sensor, by its id. */
 export async function sparks(
   db: Db,
-  wishes: readonly SparkWish[],
+  requests: readonly SparkRequest[],
   nowMs: Millis,
 ): Promise<ReadonlyMap<number, Spark>> {
   const toMs = (Math.floor(nowMs / HOUR_MS) + 1) * HOUR_MS;
   const fromMs = toMs - SPARK_STEPS * HOUR_MS;
-  const values = new Map(wishes.map(({ id }) => [id, new Array<number | null>(SPARK_STEPS).fill(null)]));
+  const values = new Map(requests.map(({ id }) => [id, new Array<number | null>(SPARK_STEPS).fill(null)]));
   const take = (rows: readonly HourRow[]) => {
     for (const { id, ms, value } of rows) {
       const at = Math.round((ms - fromMs) / HOUR_MS);
@@ -78,9 +78,9 @@ export async function sparks(
     const tailFrom = new Date(Math.max(reachMs, toMs - TAIL_MS));
     take((await db.query<HourRow>(tail, [ids, tailFrom, new Date(toMs), ...bound])).rows);
   };
-  for (const [metric, ids] of idsByMetric(wishes))
+  for (const [metric, ids] of idsByMetric(requests))
     await read(sparkHoursSql(metric), sparkTailSql(metric), [], ids);
-  const further = wishes.filter(({ metric }) => !isCoreMetric(metric));
+  const further = requests.filter(({ metric }) => !isCoreMetric(metric));
   if (further.length > 0) {
     const names = further.map(({ metric }) => metric);
     const ids = further.map(({ id }) => id);
@@ -89,9 +89,9 @@ export async function sparks(
   return new Map([...values].map(([id, each]) => [id, { fromMs, stepMs: HOUR_MS, values: each }]));
 }
 
-function idsByMetric(wishes: readonly SparkWish[]): ReadonlyMap<CoreMetric, number[]> {
+function idsByMetric(requests: readonly SparkRequest[]): ReadonlyMap<CoreMetric, number[]> {
   const found = new Map<CoreMetric, number[]>();
-  for (const { id, metric } of wishes) {
+  for (const { id, metric } of requests) {
     if (!isCoreMetric(metric)) continue;
     const ids = found.get(metric);
     if (ids === undefined) found.set(metric, [id]);

@@ -99,7 +99,7 @@ class FleetPublisher implements Simulator {
   #failed = 0;
   #next = 0;
   /** Messages that are due and not yet published. */
-  #owed = 0;
+  #due = 0;
   #lastTickMs: number;
   readonly #loop: PollLoop;
   #finished: (() => void) | undefined;
@@ -159,7 +159,7 @@ class FleetPublisher implements Simulator {
     const now = this.#clock.monotonicMs();
     const passed = Math.min(now - this.#lastTickMs, MAX_DEBT_MS);
     this.#lastTickMs = now;
-    this.#owed = rate === 0 ? Infinity : Math.min(this.#owed + (passed * rate) / 1000, Math.max(1, rate));
+    this.#due = rate === 0 ? Infinity : Math.min(this.#due + (passed * rate) / 1000, Math.max(1, rate));
     this.#pump();
     if (this.#complete() || (durationMs !== undefined && now - this.#startedMs >= durationMs)) {
       this.#finished?.();
@@ -175,7 +175,7 @@ class FleetPublisher implements Simulator {
   #pump(): void {
     let silent = 0;
     while (
-      this.#owed >= 1 &&
+      this.#due >= 1 &&
       silent < this.#fleet.size &&
       this.#inFlight < this.#window() &&
       !this.#complete() &&
@@ -184,7 +184,7 @@ class FleetPublisher implements Simulator {
       const reading = this.#fleet.sample(this.#next, this.#clock.nowMs());
       this.#next = (this.#next + 1) % this.#fleet.size;
       // A silent sensor uses up its slot: the others do not send faster because of it.
-      this.#owed--;
+      this.#due--;
       if (reading === undefined) silent++;
       else this.#publish(reading);
     }

@@ -1,6 +1,6 @@
 import type * as z from '../core/schema/zod.ts';
 import type { Delivery, OutgoingNotification } from '../core/notify/delivery.ts';
-import { type FormattedValue, formatValue } from '../core/notify/format-value.ts';
+import { type DisplayedState, displayedState } from '../core/notify/displayed-state.ts';
 import { type LabelSet, annotationsOf, labelsOf } from '../core/notify/labels.ts';
 import { firedAt, rfc3339 } from '../core/notify/webhook-body.ts';
 import { duration } from '../core/schema/common.ts';
@@ -47,7 +47,7 @@ interface PostableAlert {
   readonly generatorURL?: string;
 }
 
-interface Held extends FormattedValue {
+interface Held extends DisplayedState {
   readonly notification: OutgoingNotification;
   /** By the clock: when its end was sent; it is resent for a while. */
   readonly endedMs: number | undefined;
@@ -86,7 +86,7 @@ class AlertmanagerSink implements NotificationSink {
     const alerts: PostableAlert[] = [];
     for (const notification of notifications) {
       const before = next.get(notification.alertId) ?? this.#held.get(notification.alertId);
-      const held = { ...formatValue(before, notification), notification };
+      const held = { ...displayedState(before, notification), notification };
       const now = { ...held, endedMs: held.firing ? undefined : nowMs };
       if (before !== undefined && this.#identity(before) !== this.#identity(now))
         alerts.push(this.#alert({ ...before, firing: false }, nowMs, nowMs));
@@ -111,7 +111,7 @@ class AlertmanagerSink implements NotificationSink {
   #restore(notified: readonly NotifiedEpisode[]): void {
     this.#held = new Map(
       notified.map(({ notification, notifiedAtMs }) => {
-        const held = formatValue(undefined, notification);
+        const held = displayedState(undefined, notification);
         const facts = this.#deps.factsOf(notification.sensorId);
         return [
           notification.alertId,

@@ -17,7 +17,7 @@ import {
 } from './fields.ts';
 import { request } from './http.ts';
 import { type SinkDeps, defineSink, groupFields, sinkSchema } from './sink.ts';
-import { Wording, answerLabels } from './worded.ts';
+import { DeliveryTexts, answerLabels } from './delivery-texts.ts';
 
 const priority = (fallback: number, description: string) => whole({ min: 1, max: 5, fallback }, description);
 
@@ -67,11 +67,11 @@ class NtfySink implements NotificationSink {
   readonly kind = 'ntfy';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #wording: Wording;
+  readonly #wording: DeliveryTexts;
 
   constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#wording = new Wording(config, deps);
+    this.#wording = new DeliveryTexts(config, deps);
   }
 
   async send(delivery: Delivery, signal: AbortSignal): Promise<void> {

@@ -13,7 +13,7 @@ import { certificateFault } from './certificate.ts';
 import { oneCredential, passwordFields, textFields } from './fields.ts';
 import { clean } from './http.ts';
 import { type SinkDeps, defineSink, groupFields, sinkSchema } from './sink.ts';
-import { type Worded, Wording, answerLabels } from './worded.ts';
+import { type DeliveryText, DeliveryTexts, answerLabels } from './delivery-texts.ts';
 
 const address = text('address, such as alerts@example.org').regex(
   /^[^\r\n]*[^\s@<>]+@[^\s@<>]+>?$/,
@@ -53,11 +53,11 @@ class SmtpSink implements NotificationSink {
   readonly kind = 'smtp';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #wording: Wording;
+  readonly #wording: DeliveryTexts;
 
   constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#wording = new Wording(config, deps);
+    this.#wording = new DeliveryTexts(config, deps);
   }
 
   async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
@@ -82,7 +82,7 @@ class SmtpSink implements NotificationSink {
   }
 
   /** The built-in text says in the mail, too, what its subject says, and has the links. */
-  #textOf({ delivery, first: { links }, body, context }: Worded): string {
+  #textOf({ delivery, first: { links }, body, context }: DeliveryText): string {
     if (this.#wording.hasBody) return body;
     const { acknowledge, silence } = answerLabels(context);
     return [

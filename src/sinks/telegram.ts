@@ -9,7 +9,7 @@ import { hostOf } from './http.ts';
 import { type SinkDeps, defineSink, groupFields, mayBeAnswered, sinkSchema } from './sink.ts';
 import { callTelegram } from './telegram-api.ts';
 import { type ButtonChat, TelegramButtons, buttonData } from './telegram-buttons.ts';
-import { Wording, answerLabels } from './worded.ts';
+import { DeliveryTexts, answerLabels } from './delivery-texts.ts';
 
 const schema = sinkSchema({
   kind: 'telegram',
@@ -57,11 +57,11 @@ class TelegramSink implements NotificationSink {
   readonly kind = 'telegram';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #wording: Wording;
+  readonly #wording: DeliveryTexts;
 
   constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#wording = new Wording(config, deps);
+    this.#wording = new DeliveryTexts(config, deps);
   }
 
   async send(given: Delivery, signal: AbortSignal): Promise<void> {

@@ -103,7 +103,7 @@ http: { port: ${http} }
     await daemon.end('SIGKILL');
     const second = daemon.log.length;
     await daemon.launch();
-    expect(saw(second, 'spool: found readings of the last run')).toMatchObject({ items: FIRST + 3 });
+    expect(saw(second, 'spool: resuming readings of the last run')).toMatchObject({ items: FIRST + 3 });
     await humidity('hall', 2, 60);
     await humidity('hall', 3, 95);
     await publishNumbered(broker.url, FIRST, FIRST + SECOND, baseMs);

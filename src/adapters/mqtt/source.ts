@@ -338,7 +338,7 @@ class MqttJsSource implements MqttSource {
     const connection = this.#connection;
     if (connection === undefined) return;
     const closed = new Promise<void>((resolve) => (this.#onClosed = resolve));
-    const goodbye = async () => {
+    const disconnect = async () => {
       if (connection.isOpen) {
         await this.#publishStatus(connection, 'offline');
         connection.disconnect();
@@ -347,7 +347,7 @@ class MqttJsSource implements MqttSource {
       }
       await closed;
     };
-    await deadline(goodbye(), STOP_MS, this.#clock).catch(() => undefined);
+    await deadline(disconnect(), STOP_MS, this.#clock).catch(() => undefined);
     connection.destroy();
   }
 }

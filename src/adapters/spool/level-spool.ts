@@ -20,7 +20,7 @@ import {
 import type { Clock } from '../../ports/time.ts';
 import { NONE_MISSING, SpoolAccount } from './account.ts';
 import { DiskReserve } from './disk-reserve.ts';
-import { assertDamage, codeOf, type Level, openLevel, spoolError } from './open-level.ts';
+import { type LevelStore, assertDamage, codeOf, openLevel, spoolError } from './open-level.ts';
 import {
   decode,
   encode,
@@ -57,7 +57,7 @@ export interface SpoolDeps {
 const TURN_BYTES = 256 * 1024;
 
 type Stored = SpooledRecord & { readonly key: RecordKey };
-type Operation = BatchOperation<Level, string, Uint8Array>;
+type Operation = BatchOperation<LevelStore, string, Uint8Array>;
 
 /** The state of the store before it is opened. */
 interface Before {
@@ -71,7 +71,7 @@ interface Before {
   /** Recorded for another spool, which was here before. */
   readonly gone: Scan['missing'];
   /** Why a loss cannot be detected. */
-  readonly blind: 'damaged' | 'gone' | undefined;
+  readonly sentinelFault: 'damaged' | 'missing' | undefined;
 }
 
 /** Rejects with SPOOL_LOCKED when another daemon has the folder, SPOOL_IO when it cannot be used. */
@@ -91,7 +91,7 @@ class LevelSpool implements Spool {
   readonly #room: DiskReserve;
   readonly #sentinel: Sentinel;
   readonly #watermarks: WatermarkLog;
-  #level: Level | undefined;
+  #level: LevelStore | undefined;
   #closed = false;
   #repair = false;
   readonly #queue = new SerialQueue();
@@ -228,11 +228,11 @@ class LevelSpool implements Spool {
     await this.#shut();
   }
 
-  #enqueue<T>(run: (level: Level) => Promise<T>): Promise<T> {
+  #enqueue<T>(run: (level: LevelStore) => Promise<T>): Promise<T> {
     return this.#queue.run(() => this.#run(run));
   }
 
-  async #run<T>(run: (level: Level) => Promise<T>): Promise<T> {
+  async #run<T>(run: (level: LevelStore) => Promise<T>): Promise<T> {
     if (this.#closed) {
       throw new FieldwatchError('the spool is closed', { code: 'SPOOL_CLOSED', kind: 'bug' });
     }
@@ -248,7 +248,7 @@ class LevelSpool implements Spool {
     }
   }
 
-  async #need(): Promise<Level> {
+  async #need(): Promise<LevelStore> {
     if (this.#level !== undefined) return this.#level;
     const { folder } = this.#options;
     await makeUsable(folder, this.#deps.logger);
@@ -264,10 +264,10 @@ class LevelSpool implements Spool {
     this.#account.opened(found);
     this.#opened = true;
     this.#spoolId = before.spoolId;
-    if (before.blind !== undefined)
+    if (before.sentinelFault !== undefined)
       this.#deps.logger.error(
         { folder },
-        `the sentinel of the spool is ${before.blind}: missing records cannot be detected at this start`,
+        `spool: sentinel ${before.sentinelFault}, missing records not detectable at this start`,
       );
     this.#lost(before.gone, 'another folder is in its place');
     if (found.missing.records === 0) {
@@ -295,18 +295,18 @@ class LevelSpool implements Spool {
       again: false,
       gone: NONE_MISSING,
     };
-    if (read === 'unreadable') return { ...before, blind: 'damaged' };
-    if (read === 'none') return { ...before, blind: named ? 'gone' : undefined };
+    if (read === 'unreadable') return { ...before, sentinelFault: 'damaged' };
+    if (read === 'none') return { ...before, sentinelFault: named ? 'missing' : undefined };
     if (read.spoolId === '' || read.spoolId === found)
-      return { ...before, noted: read, again: this.#opened, blind: undefined };
-    if (named) return { ...before, gone: allOf(read), blind: undefined };
+      return { ...before, noted: read, again: this.#opened, sentinelFault: undefined };
+    if (named) return { ...before, gone: allOf(read), sentinelFault: undefined };
     // Whatever lies there has lost its name: it counts as what is noted, but nothing of it is taken for drained.
     const noted = { ...read, head: { alerts: 0, unresolved: 0, readings: 0 } };
-    return { ...before, noted, blind: undefined };
+    return { ...before, noted, sentinelFault: undefined };
   }
 
   /** Each block of each file is read once: what cannot be read is repaired now, or it would stop all that comes later. */
-  async #openWhole(folder: string, { noted, again }: Before): Promise<{ level: Level; found: Scan }> {
+  async #openWhole(folder: string, { noted, again }: Before): Promise<{ level: LevelStore; found: Scan }> {
     const known = again ? this.#account.next : {};
     const level = await this.#openLevel(folder);
     try {
@@ -320,7 +320,7 @@ class LevelSpool implements Spool {
     }
   }
 
-  async #openLevel(folder: string): Promise<Level> {
+  async #openLevel(folder: string): Promise<LevelStore> {
     const how = this.#repair ? 'repair' : 'open';
     try {
       return await openLevel(folder, this.#deps, how);
@@ -370,7 +370,7 @@ class LevelSpool implements Spool {
    * Up to the first record that is damaged; that one is dealt with when it is the oldest. From where the lane begins: before
    * it lie the marks of what was deleted, which LevelDB would pass over one by one.
    */
-  async #read(level: Level, lane: SpoolLane, most: Partial<SpoolAmount>) {
+  async #read(level: LevelStore, lane: SpoolLane, most: Partial<SpoolAmount>) {
     const found: Stored[] = [];
     let amount = NOTHING;
     const range = rangeOf(lane, this.#account.headOf(lane));
@@ -386,7 +386,7 @@ class LevelSpool implements Spool {
     return { found, damaged: undefined };
   }
 
-  async #setAside(level: Level, text: string, value: Uint8Array): Promise<void> {
+  async #setAside(level: LevelStore, text: string, value: Uint8Array): Promise<void> {
     const file = join(this.#options.folder, 'damaged', `${text.replaceAll(':', '-')}.bin`);
     try {
       await mkdir(join(this.#options.folder, 'damaged'), { recursive: true });
@@ -407,16 +407,16 @@ class LevelSpool implements Spool {
     this.#account.lost(missing);
     this.#deps.logger.error(
       { records, items, folder: join(this.#options.folder, 'damaged') },
-      `records of the spool are gone: ${why}`,
+      `spool: records lost: ${why}`,
     );
   }
 
-  #write(level: Level, operations: Operation[]): Promise<void> {
+  #write(level: LevelStore, operations: Operation[]): Promise<void> {
     return level.batch(operations, { sync: true });
   }
 
   /** Deleting frees nothing until LevelDB compacts: once all is drained a compaction is requested. */
-  async #tidy(level: Level): Promise<void> {
+  async #tidy(level: LevelStore): Promise<void> {
     if (!this.#account.isDrained) return;
     if (!this.#account.hasParked) await this.#watermarks.clear(level);
     await level.compactRange('', '~').catch(() => undefined);

@@ -7,7 +7,7 @@ import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 import { LEVEL_RESERVE_BYTES } from './disk-reserve.ts';
 
-export type Level = ClassicLevel<string, Uint8Array>;
+export type LevelStore = ClassicLevel<string, Uint8Array>;
 
 /** A daemon that is being replaced releases its lock at the end of an orderly stop. */
 const LOCKED: RetryPolicy = {
@@ -55,7 +55,7 @@ export async function openLevel(
   folder: string,
   { clock, logger }: LevelDeps,
   how: 'open' | 'repair',
-): Promise<Level> {
+): Promise<LevelStore> {
   const path = join(folder, 'db');
   const headless = await isHeadless(path);
   try {
@@ -134,9 +134,9 @@ function absent(error: unknown): undefined {
 }
 
 /** Small buffers: the spool is written once and read once, and must live on small disks too. */
-async function tryOpen(path: string, createIfMissing = true): Promise<Level> {
+async function tryOpen(path: string, createIfMissing = true): Promise<LevelStore> {
   const Level = await loadLevel();
-  const level: Level = new Level(path, {
+  const level: LevelStore = new Level(path, {
     valueEncoding: 'view',
     createIfMissing,
     writeBufferSize: 1024 ** 2,

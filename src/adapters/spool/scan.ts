@@ -1,7 +1,7 @@
 import { link, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SPOOL_LANES, type SpoolAmount, type SpoolLane } from '../../ports/spool.ts';
-import type { Level } from './open-level.ts';
+import type { LevelStore } from './open-level.ts';
 import { NOTHING, type RecordKey, parseKey, plus } from './record.ts';
 import type { Noted } from './sentinel.ts';
 
@@ -24,7 +24,7 @@ export interface Scan {
  * sentinel says of them.
  */
 export async function scan(
-  level: Level,
+  level: LevelStore,
   known: Partial<Record<SpoolLane, number>>,
   noted: Noted | undefined,
 ): Promise<Scan> {

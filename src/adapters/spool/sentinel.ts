@@ -50,10 +50,10 @@ export class Sentinel {
    * version was here last: that one holds.
    */
   async read(): Promise<Noted | 'none' | 'unreadable'> {
-    const [beside, former] = [await readSlots(this.path), await readSlots(this.formerPath)];
-    for (const each of [beside, former])
+    const [current, former] = [await readSlots(this.path), await readSlots(this.formerPath)];
+    for (const each of [current, former])
       if (typeof each !== 'string') this.writes = Math.max(this.writes, each.number);
-    const last = former === 'none' ? beside : former;
+    const last = former === 'none' ? current : former;
     return typeof last === 'string' ? last : last.noted;
   }
 

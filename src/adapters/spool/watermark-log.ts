@@ -2,10 +2,10 @@ import { deserialize, serialize } from 'node:v8';
 import type { BatchOperation } from 'classic-level';
 import { type Watermarks, newestWatermarks } from '../../core/alert/engine/watermarks.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { Level } from './open-level.ts';
+import type { LevelStore } from './open-level.ts';
 import { seal, unseal } from './record.ts';
 
-type Operation = BatchOperation<Level, string, Uint8Array>;
+type Operation = BatchOperation<LevelStore, string, Uint8Array>;
 
 const LETTER = 'w';
 const RANGE = { gte: LETTER, lt: `${LETTER};` } as const;
@@ -36,7 +36,7 @@ export class WatermarkLog {
   }
 
   /** After the store was opened. `again`: by a process that knows where the log ends; what lies behind failed. */
-  async open(level: Level, again: boolean): Promise<void> {
+  async open(level: LevelStore, again: boolean): Promise<void> {
     const keys = await level.keys(RANGE).all();
     this.known = undefined;
     const end = keyOf(this.next);
@@ -51,7 +51,10 @@ export class WatermarkLog {
   }
 
   /** What belongs into the batch of an append. It counts once `written` is called. */
-  async adding(level: Level, more: Watermarks): Promise<{ operations: Operation[]; written: () => void }> {
+  async adding(
+    level: LevelStore,
+    more: Watermarks,
+  ): Promise<{ operations: Operation[]; written: () => void }> {
     if (more.sensorIds.length === 0) return { operations: [], written: () => undefined };
     const key = keyOf(this.next);
     const merges = this.loggedBytes > MERGE_BYTES + this.mergedBytes;
@@ -69,7 +72,7 @@ export class WatermarkLog {
     };
   }
 
-  async read(level: Level): Promise<Watermarks> {
+  async read(level: LevelStore): Promise<Watermarks> {
     if (this.known !== undefined) return this.known;
     const found: Watermarks[] = [];
     for await (const [key, value] of level.iterator(RANGE)) {
@@ -82,7 +85,7 @@ export class WatermarkLog {
   }
 
   /** No fsync: what remains after a crash adds nothing to what the database has. */
-  async clear(level: Level): Promise<void> {
+  async clear(level: LevelStore): Promise<void> {
     if (this.keys.length === 0) return;
     await level.batch(this.keys.map((key) => ({ type: 'del', key })));
     [this.keys, this.mergedBytes, this.loggedBytes, this.known] = [[], 0, 0, undefined];

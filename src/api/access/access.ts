@@ -7,7 +7,7 @@ import { type Arrival, type Client, clientReader, nameOf } from './client.ts';
 import { hostCheck, originFault } from './hosts.ts';
 import { RateLimit, addressKey } from './rate-limit.ts';
 import { Refusal } from './refusal.ts';
-import { type Session, Sessions } from './sessions.ts';
+import { type ApiSession, ApiSessions } from './sessions.ts';
 import type { Token, Tokens } from './tokens.ts';
 
 export interface AccessOptions {
@@ -37,7 +37,7 @@ export interface Visit {
   /** What the caller has shown; absent of one that has not to show any. */
   readonly token: Token | undefined;
   /** The cookie's, if it is one of a session in force. */
-  readonly session: (Session & { readonly id: string }) | undefined;
+  readonly session: (ApiSession & { readonly id: string }) | undefined;
 }
 
 /** A page with its parts, and what it asks for when it opens, many times over. */
@@ -51,7 +51,7 @@ const LOGGED_FAILURES = { burst: 20, everyMs: 60_000 };
 export class Access {
   readonly #options: AccessOptions;
   readonly #deps: AccessDeps;
-  readonly #sessions: Sessions;
+  readonly #sessions: ApiSessions;
   readonly #read: (arrival: Arrival) => Client;
   readonly #hosts: ReturnType<typeof hostCheck>;
   readonly #cookie: string;
@@ -64,7 +64,7 @@ export class Access {
     const { clock, metrics } = deps;
     this.#options = options;
     this.#deps = deps;
-    this.#sessions = new Sessions(options.tokens, clock);
+    this.#sessions = new ApiSessions(options.tokens, clock);
     this.#read = clientReader(options.trustedProxies);
     this.#hosts = hostCheck(options.allowedHosts, options.machine);
     this.#cookie = `fieldwatch_${createHash('sha256').update(options.clientId).digest('hex').slice(0, 8)}`;

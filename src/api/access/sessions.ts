@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../ports/time.ts';
 import { type Token, type Tokens, digestOf } from './tokens.ts';
 
-export interface Session {
+export interface ApiSession {
   readonly token: Token;
   readonly expiresAtMs: number;
 }
@@ -20,7 +20,7 @@ const IDLE_MS = 86_400_000;
 const ID_BYTES = 32;
 
 /** Who has logged in with a token, by the cookie of the browser. They end with the process, and with their token. */
-export class Sessions {
+export class ApiSessions {
   readonly #clock: Clock;
   readonly #tokens: Tokens;
   /** By the digest of the id, least recently used first. */
@@ -47,7 +47,7 @@ export class Sessions {
     return { id, expiresAtMs: this.#clock.nowMs() + LIFE_MS, lifeS: LIFE_MS / 1000 };
   }
 
-  find(id: string): Session | undefined {
+  find(id: string): ApiSession | undefined {
     const key = keyOf(id);
     const kept = this.#kept.get(key);
     if (kept === undefined) return undefined;

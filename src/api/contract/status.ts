@@ -25,7 +25,7 @@ export const verdictSchema = z
     reasons: z.array(reasonSchema).describe('every reason, the most urgent first'),
   })
   .meta({ id: 'Verdict', description: 'Whether all is well' });
-export type Verdict = z.output<typeof verdictSchema>;
+export type StatusVerdict = z.output<typeof verdictSchema>;
 
 export const intakeSchema = z
   .object({

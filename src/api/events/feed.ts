@@ -8,12 +8,12 @@ import type { EventHub, NewEvent } from './hub.ts';
 
 /** Where changes are read that only the database knows. Rejects while it does not answer. */
 export interface StoredChanges {
-  /** From the next look on. */
+  /** From the next poll on. */
   begin(): void;
-  /** A look has succeeded since then. */
+  /** A poll has succeeded since then. */
   readonly hasBegun: boolean;
-  /** What changed since the last look, oldest first; undefined: too much to tell one by one. */
-  look(): Promise<readonly NewEvent[] | undefined>;
+  /** Changes since the last poll, oldest first; undefined: too many to send one by one. */
+  poll(): Promise<readonly NewEvent[] | undefined>;
   /** New values of these sensors. */
   values(keys: readonly string[]): Promise<readonly (NewEvent & { readonly sensor: string })[]>;
 }
@@ -33,8 +33,8 @@ const EVERY_MS = 1000;
 /** After the last one has gone: a page that is loaded again goes on where it was. */
 const LINGER_MS = 15_000;
 /** A page waits no longer for a database that may not answer at all. */
-const FIRST_LOOK_MS = 2000;
-/** After `reset` everybody reads everything again: not more often, whatever happens. */
+const FIRST_POLL_MS = 2000;
+/** After `reset` every client reads everything again: not more often, whatever happens. */
 const RESET_EVERY_MS = 10_000;
 const MOST_SENSORS = 200;
 
@@ -46,7 +46,7 @@ export class EventFeed {
   #lingering: Timer | undefined;
   #findings: readonly Finding[] = [];
   #ready: Promise<void> = Promise.resolve();
-  #resetOwed = false;
+  #resetPending = false;
   #resetAtMs = -Infinity;
 
   constructor(options: FeedOptions) {
@@ -65,15 +65,19 @@ export class EventFeed {
     const { hub, clock, findings, changes } = this.#options;
     hub.resume();
     changes.begin();
-    this.#resetOwed = false;
+    this.#resetPending = false;
     this.#findings = findings();
-    const figures = new PollLoop({ clock, everyMs: EVERY_MS, run: () => this.#tell() });
-    const looks: PollLoop = new PollLoop({ clock, everyMs: EVERY_MS, run: () => this.#look(looks) });
-    this.#loops = [figures, looks];
+    const figures = new PollLoop({ clock, everyMs: EVERY_MS, run: () => this.#publishFigures() });
+    const changesLoop: PollLoop = new PollLoop({
+      clock,
+      everyMs: EVERY_MS,
+      run: () => this.#poll(changesLoop),
+    });
+    this.#loops = [figures, changesLoop];
     figures.start();
-    this.#ready = endsWithin(looks.now(), FIRST_LOOK_MS, clock).then(() => {
-      // What happens until the first look has succeeded is not known.
-      this.#resetOwed ||= !changes.hasBegun;
+    this.#ready = endsWithin(changesLoop.now(), FIRST_POLL_MS, clock).then(() => {
+      // Changes before the first successful poll are unknown.
+      this.#resetPending ||= !changes.hasBegun;
     });
     return this.#ready;
   }
@@ -88,7 +92,7 @@ export class EventFeed {
     });
   }
 
-  /** A look that is under way ends by itself. */
+  /** A poll that is under way ends by itself. */
   stop(): void {
     this.#lingering?.cancel();
     this.#lingering = undefined;
@@ -96,24 +100,24 @@ export class EventFeed {
     this.#loops = [];
   }
 
-  #tell(): void {
+  #publishFigures(): void {
     const { hub, intake } = this.#options;
     hub.publish(this.#changed(this.#findingEvents()), [{ name: 'intake', data: intake() }]);
   }
 
-  async #look(loop: PollLoop): Promise<void> {
+  async #poll(loop: PollLoop): Promise<void> {
     const { hub, changes, onError } = this.#options;
     try {
-      const events = await changes.look();
+      const events = await changes.poll();
       if (loop.isStopped) return;
-      if (events === undefined) this.#resetOwed = true;
+      if (events === undefined) this.#resetPending = true;
       else hub.publish(this.#changed(events));
       this.#reset();
       const keys = hub.wanted(MOST_SENSORS);
       const values = keys.length === 0 ? [] : await changes.values(keys);
       if (!loop.isStopped) hub.publishTo(values);
     } catch (error) {
-      // The page sees by its status that the database is away; nothing is missed, for the next look begins where this one did.
+      // The page sees by its status that the database is away; nothing is missed, for the next poll begins where this one did.
       const expected = error instanceof FieldwatchError && error.kind !== 'bug';
       if (!expected && !loop.isStopped) onError(error);
     }
@@ -127,8 +131,8 @@ export class EventFeed {
   #reset(): void {
     const { hub, clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (!this.#resetOwed || nowMs - this.#resetAtMs < RESET_EVERY_MS) return;
-    this.#resetOwed = false;
+    if (!this.#resetPending || nowMs - this.#resetAtMs < RESET_EVERY_MS) return;
+    this.#resetPending = false;
     this.#resetAtMs = nowMs;
     this.#options.onChange();
     hub.reset();

@@ -44,7 +44,7 @@ export class DatabaseChanges implements StoredChanges {
   #since: string | undefined;
   #mark = '';
   #states: ReadonlyMap<string, CurrentAlert> = new Map();
-  /** Notifications that were sent, by the look at which they were. */
+  /** Notifications that were sent, with the time of their poll. */
   #sent = new Map<string, number>();
   readonly #ids = new Map<string, number>();
   #idsAtMs = -Infinity;
@@ -65,13 +65,13 @@ export class DatabaseChanges implements StoredChanges {
     return this.#since !== undefined;
   }
 
-  async look(): Promise<readonly NewEvent[] | undefined> {
+  async poll(): Promise<readonly NewEvent[] | undefined> {
     const { mark, now } = await alertMark(this.#db);
     const since = this.#since;
-    // The first look finds what is there already: it is no change.
+    // The first poll finds what is there already: it is no change.
     const published = await publishedSince(this.#db, since ?? before(now), MOST_PUBLISHED);
     const states = mark === this.#mark && since !== undefined ? this.#states : await this.#statesNow();
-    const fresh = this.#untold(published);
+    const fresh = this.#unsent(published);
     const events = since === undefined ? [] : this.#eventsOf(fresh, states);
     [this.#since, this.#mark, this.#states] = [before(now), mark, states];
     const isTooMuch = events.length > MOST_EVENTS || published.length >= MOST_PUBLISHED;
@@ -112,7 +112,7 @@ export class DatabaseChanges implements StoredChanges {
     return new Map(rows.map((row) => [keyOf(row), row]));
   }
 
-  #untold(published: readonly PublishedAlert[]): readonly PublishedAlert[] {
+  #unsent(published: readonly PublishedAlert[]): readonly PublishedAlert[] {
     const nowMs = this.#clock.monotonicMs();
     const fresh = published.filter(
       ({ notification: { alertId, seq } }) => !this.#sent.has(`${alertId} ${seq}`),
@@ -135,14 +135,14 @@ export class DatabaseChanges implements StoredChanges {
     const former = this.#states;
     // Of more than are read it cannot be said which are gone.
     if (former === states || Math.max(former.size, states.size) >= MOST_STATES) return events;
-    const tell = (event: AlertEvent['event'], alert: CurrentAlert) =>
+    const emit = (event: AlertEvent['event'], alert: CurrentAlert) =>
       events.push({ name: 'alert', data: { event, alert: currentItem(alert, nowMs, this.#stated) } });
     for (const [key, now] of states) {
       const was = former.get(key);
-      if (now.state === 'pending' && was?.state !== 'pending') tell('pending', now);
-      if (now.ack !== null && was?.ack?.atMs !== now.ack.atMs) tell('acked', now);
+      if (now.state === 'pending' && was?.state !== 'pending') emit('pending', now);
+      if (now.ack !== null && was?.ack?.atMs !== now.ack.atMs) emit('acked', now);
     }
-    for (const [key, was] of former) if (was.state === 'pending' && !states.has(key)) tell('cleared', was);
+    for (const [key, was] of former) if (was.state === 'pending' && !states.has(key)) emit('cleared', was);
     return [...events, ...sensorEvents(former, states)];
   }
 }

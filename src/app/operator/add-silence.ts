@@ -21,12 +21,12 @@ export async function addCheckedSilence(
   if ((until === undefined) === (forS === undefined))
     throw fault('a silence needs an end: either until or forS');
   const startsAt = from === undefined ? null : new Date(from);
-  const wish = {
+  const request = {
     startMs: startsAt?.getTime() ?? nowMs,
     untilMs: until === undefined ? undefined : Date.parse(until),
     forMs: forS === undefined ? undefined : forS * 1000,
   };
-  const end = silenceEnd(wish, maxMs);
+  const end = silenceEnd(request, maxMs);
   if ('fault' in end) throw fault(end.fault, end.remedy);
   const row = await addSilence(db, { matchers, startsAt, end, by, comment });
   if (row === undefined) throw new Error('the database gave no row for a silence');

@@ -23,14 +23,14 @@ import { runRepair } from '../../services/policy/repair-runner.ts';
 import { databaseOptions } from '../options.ts';
 
 /** A sensor that is to be renamed, merged or forgotten. */
-export interface SensorWish {
+export interface SensorRequest {
   readonly kind: SensorChangeKind;
   readonly key: string;
   readonly target?: string;
 }
 
 /** The rows of a sensor, and the change that was or would be made. */
-export interface SensorAccount extends SensorWish, SensorHoldings {
+export interface SensorAccount extends SensorRequest, SensorHoldings {
   readonly done: boolean;
   /** Of a merge: times at which both sensors have other values. */
   readonly conflicts: number;
@@ -49,7 +49,7 @@ export interface SensorChangeDeps {
 
 /** Does it in the name of `by`; without a name it only says what would be done. One account a sensor. */
 export async function* changeSensors(
-  all: readonly SensorWish[],
+  all: readonly SensorRequest[],
   by: string | undefined,
   deps: SensorChangeDeps,
 ): AsyncGenerator<SensorAccount> {
@@ -58,7 +58,7 @@ export async function* changeSensors(
   try {
     // The remains of an interrupted command come first.
     if (by !== undefined) await finish(client, deps);
-    for (const wish of all) before.push(await examine(client, wish));
+    for (const request of all) before.push(await examine(client, request));
     for (const account of before) {
       if (by === undefined) {
         yield account;
@@ -96,13 +96,13 @@ export async function connect({
   }
 }
 
-async function examine(client: pg.ClientBase, wish: SensorWish): Promise<SensorAccount> {
-  const found = await holdingsOf(client, wish.key);
-  if (found === undefined) throw await unknownSensor(client, wish.key);
-  const target = wish.target === undefined ? undefined : await holdingsOf(client, wish.target);
-  if (wish.kind === 'merge' && target === undefined) throw await unknownSensor(client, wish.target!);
-  const conflicts = wish.kind === 'merge' ? await conflictsBetween(client, found.id, target!.id) : 0;
-  return { ...wish, ...found, conflicts, closedAlerts: found.openAlerts, done: false };
+async function examine(client: pg.ClientBase, request: SensorRequest): Promise<SensorAccount> {
+  const found = await holdingsOf(client, request.key);
+  if (found === undefined) throw await unknownSensor(client, request.key);
+  const target = request.target === undefined ? undefined : await holdingsOf(client, request.target);
+  if (request.kind === 'merge' && target === undefined) throw await unknownSensor(client, request.target!);
+  const conflicts = request.kind === 'merge' ? await conflictsBetween(client, found.id, target!.id) : 0;
+  return { ...request, ...found, conflicts, closedAlerts: found.openAlerts, done: false };
 }
 
 /** Moves or deletes what still lies under ids that are gone. */

@@ -8,21 +8,21 @@ import {
 import { unknownSensor } from '../../queries/names.ts';
 import { type SensorChangeDeps, connect } from './change-sensors.ts';
 
-export type RetirementWish = Omit<Retirement, 'by'>;
+export type RetirementRequest = Omit<Retirement, 'by'>;
 
 /** Does it in the name of `by`; without a name it only says what would be done. Throws SENSOR_UNKNOWN, and changes nothing then. */
 export async function changeRetirement(
-  wish: RetirementWish,
+  request: RetirementRequest,
   by: string | undefined,
   deps: Pick<SensorChangeDeps, 'config' | 'url' | 'purpose'>,
 ): Promise<readonly RetiredSensor[]> {
   const { pool, client } = await connect(deps);
   try {
-    const found = await previewRetirement(client, { ...wish, by: '' });
+    const found = await previewRetirement(client, { ...request, by: '' });
     const known = new Set(found.map(({ key }) => key));
-    const unknown = wish.keys.find((key) => !known.has(key));
+    const unknown = request.keys.find((key) => !known.has(key));
     if (unknown !== undefined) throw await unknownSensor(client, unknown);
-    return by === undefined ? found : await retireSensors(client, { ...wish, by });
+    return by === undefined ? found : await retireSensors(client, { ...request, by });
   } catch (error) {
     throw databaseError(error, 'retiring sensors');
   } finally {

@@ -143,7 +143,7 @@ async function takeOver(
   const items = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].items, 0);
   const records = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].records, 0);
   if (items > 0) accounting.arrived(items, 0);
-  if (records > 0) logger.info({ records, items }, 'spool: found readings of the last run');
+  if (records > 0) logger.info({ records, items }, 'spool: resuming readings of the last run');
 }
 
 /** Undefined where chunks are not compressed: then no reading costs more than another. */

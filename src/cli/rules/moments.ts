@@ -6,9 +6,9 @@ import type { Micros, Millis } from '../../core/reading.ts';
 
 /** A moment: seconds after the start, a duration after it (`5m`), or an ISO 8601 time. */
 export const moment = z.union([z.number(), z.string()]);
-export type Moment = z.output<typeof moment>;
+export type ScenarioMoment = z.output<typeof moment>;
 
-export function momentUs(given: Moment, startMs: Millis): Micros {
+export function momentUs(given: ScenarioMoment, startMs: Millis): Micros {
   const seconds = typeof given === 'number' ? given : Number(given.trim() === '' ? NaN : given);
   if (Number.isFinite(seconds)) return startMs * 1000 + Math.round(seconds * 1e6);
   const text = String(given);

@@ -5,7 +5,7 @@ import type { ScenarioEvent } from '../../core/alert/analysis/scenario.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import type { Silence } from '../../core/alert/suppress/silence.ts';
 import type { Micros, Millis } from '../../core/reading.ts';
-import { type Moment, moment, momentUs, notedReadings } from './moments.ts';
+import { type ScenarioMoment, moment, momentUs, notedReadings } from './moments.ts';
 
 const alert = z.strictObject({
   sensor: z.string().optional(),
@@ -159,7 +159,7 @@ function reloadOf(given: unknown, atMs: Millis): ScenarioEvent {
 
 /** A silence of the file; it begins at `atMs` unless it says otherwise. `for` counts from its beginning. */
 export function silenceOf(given: z.output<typeof silence>, startMs: Millis, atMs: Millis): Silence {
-  const ms = (each: Moment) => clockMsOf(momentUs(each, startMs));
+  const ms = (each: ScenarioMoment) => clockMsOf(momentUs(each, startMs));
   const startsMs = given.from === undefined ? atMs : ms(given.from);
   const endsMs = given.for === undefined ? ms(given.until ?? 0) : ms(given.for) - startMs + startsMs;
   const { id = '', match: matchers, by, comment } = given;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type SensorAccount, type SensorWish, changeSensors } from '../../app/operator/change-sensors.ts';
+import { type SensorAccount, type SensorRequest, changeSensors } from '../../app/operator/change-sensors.ts';
 import { loadConfig } from '../../config/load.ts';
 import { counted } from '../../core/counted.ts';
 import { plainText } from '../../core/printable.ts';
@@ -83,7 +83,7 @@ export const mergeCommand = (cli: Cli): Command =>
       ),
     );
 
-async function change(cli: Cli, all: readonly SensorWish[], options: ChangeOptions): Promise<ExitCode> {
+async function change(cli: Cli, all: readonly SensorRequest[], options: ChangeOptions): Promise<ExitCode> {
   const { config } = loadConfig({ file: options.config, env: cli.env });
   const stop = new AbortController();
   void cli.interrupted.then(() => stop.abort());

@@ -18,7 +18,7 @@ export type Captures = ReadonlyMap<string, string>;
 export type TopicParse =
   { readonly ok: true; readonly pattern: TopicPattern } | { readonly ok: false; readonly message: string };
 
-type Level =
+type TopicLevel =
   | { readonly kind: 'literal'; readonly text: string }
   | { readonly kind: 'one'; readonly name: string | undefined }
   | { readonly kind: 'many'; readonly name: string | undefined };
@@ -35,7 +35,7 @@ export function parseTopicPattern(text: string): TopicParse {
   const body = share === null ? text : (share[2] ?? '');
   const message = bodyFault(body);
   if (message !== undefined) return fault(message);
-  const levels: Level[] = [];
+  const levels: TopicLevel[] = [];
   for (const part of body.split('/')) {
     const level = parseLevel(part);
     if (typeof level === 'string') return fault(level);
@@ -58,7 +58,7 @@ function bodyFault(body: string): string | undefined {
   return undefined;
 }
 
-function parseLevel(part: string): Level | string {
+function parseLevel(part: string): TopicLevel | string {
   if (part === '+') return { kind: 'one', name: undefined };
   if (part === '#') return { kind: 'many', name: undefined };
   const segment = SEGMENT.exec(part);
@@ -69,7 +69,7 @@ function parseLevel(part: string): Level | string {
   return { kind: 'literal', text: part };
 }
 
-function orderFault(levels: readonly Level[]): string | undefined {
+function orderFault(levels: readonly TopicLevel[]): string | undefined {
   const last = levels.length - 1;
   if (levels.some((level, index) => level.kind === 'many' && level.name === undefined && index < last))
     return '# must be the last level';
@@ -81,7 +81,7 @@ function orderFault(levels: readonly Level[]): string | undefined {
   return twice === undefined ? undefined : `the segment {${twice}} appears twice`;
 }
 
-function mqttFilter(levels: readonly Level[]): string {
+function mqttFilter(levels: readonly TopicLevel[]): string {
   const parts: string[] = [];
   for (const level of levels) {
     parts.push(level.kind === 'literal' ? level.text : level.kind === 'one' ? '+' : '#');
@@ -90,7 +90,7 @@ function mqttFilter(levels: readonly Level[]): string {
   return parts.join('/');
 }
 
-function compile(text: string, filter: string, levels: readonly Level[]): TopicPattern {
+function compile(text: string, filter: string, levels: readonly TopicLevel[]): TopicPattern {
   const at = levels.findIndex((level) => level.kind === 'many');
   const head = at < 0 ? levels : levels.slice(0, at);
   const many = levels[at];
@@ -119,12 +119,12 @@ function compile(text: string, filter: string, levels: readonly Level[]): TopicP
   return { text, filter, names, match };
 }
 
-function matches(levels: readonly Level[], parts: readonly string[], from: number): boolean {
+function matches(levels: readonly TopicLevel[], parts: readonly string[], from: number): boolean {
   return levels.every((level, index) => level.kind !== 'literal' || level.text === parts[from + index]);
 }
 
 function keep(
-  levels: readonly Level[],
+  levels: readonly TopicLevel[],
   parts: readonly string[],
   from: number,
   into: Map<string, string>,

@@ -3,7 +3,7 @@ import { graceOf } from './jobs/lag.ts';
 import type { DeclaredPolicy, PolicyPlan } from './plan.ts';
 import { interval, literal } from './repair/policy-sql.ts';
 import { type AggregateRelation, relationNamed } from './schema/relations.ts';
-import { type CatalogSnapshot, present } from './snapshot.ts';
+import { type CatalogSnapshot, existingRelations } from './snapshot.ts';
 
 /** An existing aggregate that should be refreshed. */
 export interface RefreshedAggregate {
@@ -22,7 +22,7 @@ export function refreshedAggregates(
   plan: PolicyPlan,
   snapshot: CatalogSnapshot,
 ): readonly RefreshedAggregate[] {
-  return present(plan, snapshot).flatMap(({ relation, policies }) => {
+  return existingRelations(plan, snapshot).flatMap(({ relation, policies }) => {
     const policy = policies.find(({ kind }) => kind === 'refresh');
     if (policy === undefined || relation.kind !== 'aggregate' || !snapshot.relations.has(relation.source))
       return [];

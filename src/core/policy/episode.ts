@@ -34,6 +34,8 @@ export interface Verified {
 export type AlertIdOf = (alertType: string, subject: string, startedAtMs: Millis) => string;
 
 const PREFIX = 'policy_';
+/** Names of checks in earlier versions: open alerts under them end, and last under the new name. */
+const FORMER_CHECKS: readonly string[] = ['danger'];
 const rank = (severity: Severity): number => SEVERITIES.indexOf(severity);
 
 /**
@@ -59,7 +61,8 @@ export function systemAlertChanges(
     const seq = before.seq + 1;
     if (fault === undefined) {
       const check = before.alertType.slice(PREFIX.length);
-      if (answered.has(check)) notify({ ...before, seq, resolvedAtMs: atMs }, 'resolved');
+      if (answered.has(check) || FORMER_CHECKS.includes(check))
+        notify({ ...before, seq, resolvedAtMs: atMs }, 'resolved');
     } else if (rank(fault.severity) > rank(before.severity)) {
       notify({ ...before, seq, severity: fault.severity, message: messageOf(fault) }, 'escalated');
     }

@@ -2,7 +2,7 @@ import type { Severity } from '../alert/model.ts';
 
 /**
  * The verdict of a check. `ok` gives no finding; it is a verdict of `policies show`. `lagging` behind but moving ·
- * `stalled` does not move, or does not answer · `dataLossRisk` the next run destroys data · `extra` exists undeclared
+ * `stalled` does not move, or does not answer · `unsafe` data, or the writes and jobs of this program, are at risk · `extra` exists undeclared
  * · `unsupported` this server, edition or role cannot do or show it.
  */
 export const VERDICTS = [
@@ -13,7 +13,7 @@ export const VERDICTS = [
   'duplicate',
   'lagging',
   'stalled',
-  'danger',
+  'unsafe',
   'extra',
   'unsupported',
 ] as const;

@@ -5,7 +5,7 @@ import type { PolicyPlan } from './plan.ts';
 import { literal } from './repair/policy-sql.ts';
 import { RELATIONS } from './schema/relations.ts';
 import { computable } from './repair/slices.ts';
-import { type CatalogSnapshot, present } from './snapshot.ts';
+import { type CatalogSnapshot, existingRelations } from './snapshot.ts';
 
 /**
  * SQL: a chunk, of the relations `k` and `s` (`WITH_FILES`), has a page. A chunk without one was emptied by TRUNCATE, or row by row and then
@@ -53,7 +53,7 @@ ON CONFLICT DO NOTHING`;
 
 /** The seen chunks that no longer exist or have no rows, though they are to be kept; in microseconds. */
 export function missingChunks(plan: PolicyPlan, snapshot: CatalogSnapshot): CheckQuery {
-  const relations = present(plan, snapshot).map(({ relation }) => relation.name);
+  const relations = existingRelations(plan, snapshot).map(({ relation }) => relation.name);
   if (relations.length === 0) return { text: 'SELECT WHERE false' };
   return {
     // Nearly all are there with the very range: only the others are compared with every chunk. NOT IN is hashed, whatever

@@ -167,7 +167,7 @@ function decodeRelation(row: CatalogRow): RelationFacts {
  * The relations of the plan that exist, have the right kind and are accessible: those whose state can be evaluated.
  * If a right or the owner's login is missing, that is the finding, and not its effects.
  */
-export function present(plan: PolicyPlan, snapshot: CatalogSnapshot): PolicyPlan['relations'] {
+export function existingRelations(plan: PolicyPlan, snapshot: CatalogSnapshot): PolicyPlan['relations'] {
   return plan.relations.filter(({ relation }) => {
     const found = snapshot.relations.get(relation.name);
     return found?.kind === relation.kind && isUsable(found, snapshot.server);

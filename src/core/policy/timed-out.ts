@@ -14,7 +14,7 @@ export const QUERY_TIMED_OUT = 'unanswered';
 export const VERIFICATION = 'verification';
 
 /** The database is reachable, but the facts that every check relies on are not. */
-export const impossible = (error: unknown): Finding => ({
+export const verificationFailed = (error: unknown): Finding => ({
   check: VERIFICATION,
   subject: 'verification',
   verdict: 'stalled',

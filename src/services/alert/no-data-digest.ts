@@ -5,10 +5,10 @@ import type { Clock, Timer } from '../../ports/time.ts';
 
 /** Log levels, from quiet to loud. */
 export const LEVELS = ['info', 'warn', 'error'] as const;
-export type Level = (typeof LEVELS)[number];
+export type LogLevel = (typeof LEVELS)[number];
 
 /** What demands attention is loud; endings and history are not. */
-export function logLevelOf(notification: AlertNotification): Level {
+export function logLevelOf(notification: AlertNotification): LogLevel {
   const { event, severity, suppressed } = notification;
   if (
     (suppressed ?? null) !== null ||
@@ -41,7 +41,7 @@ const MESSAGES = {
 interface Tally {
   readonly sensors: Set<string>;
   alerts: number;
-  level: Level;
+  level: LogLevel;
 }
 
 /** No-data alerts of one window, firing or resolved. */
@@ -79,7 +79,8 @@ export class NoDataDigest {
 
   /** Writes the pending group lines. */
   flush(): void {
-    for (const [transition, { waiting }] of this.storms) if (waiting !== undefined) this.say(transition);
+    for (const [transition, { waiting }] of this.storms)
+      if (waiting !== undefined) this.writeGroupLine(transition);
   }
 
   private joins(transition: Transition, members: readonly AlertNotification[]): boolean {
@@ -92,10 +93,10 @@ export class NoDataDigest {
     storm.waiting ??= { sensors: new Set(), alerts: 0, level: 'info' };
     count(storm.waiting, members);
     storm.timer?.cancel();
-    if (storm.grouped === 0) this.say(transition);
+    if (storm.grouped === 0) this.writeGroupLine(transition);
     else {
       const waitMs = Math.min(QUIET_MS, storm.untilMs - nowMs);
-      storm.timer = this.deps.clock.after(Math.max(0, waitMs), () => this.say(transition));
+      storm.timer = this.deps.clock.after(Math.max(0, waitMs), () => this.writeGroupLine(transition));
     }
     return true;
   }
@@ -113,7 +114,7 @@ export class NoDataDigest {
     return storm;
   }
 
-  private say(transition: Transition): void {
+  private writeGroupLine(transition: Transition): void {
     const storm = this.storms.get(transition);
     if (storm?.waiting === undefined) return;
     storm.timer?.cancel();

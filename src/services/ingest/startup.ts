@@ -55,7 +55,7 @@ export class DeferredStartup {
   }
 
   /** True if this call did it. */
-  async later(signal: AbortSignal): Promise<boolean> {
+  async retry(signal: AbortSignal): Promise<boolean> {
     if (this.isDone) return false;
     await this.now(signal);
     return true;

@@ -9,7 +9,7 @@ import type { JobRun, PolicyJobs } from '../../core/policy/jobs/job-schedule.ts'
 import type { PolicyPlan } from '../../core/policy/plan.ts';
 import type { RepairPlan, StatementExecutor } from '../../core/policy/repair/repair-plan.ts';
 import { noteChunks } from '../../core/policy/seen-chunks.ts';
-import { impossible, isAway } from '../../core/policy/timed-out.ts';
+import { verificationFailed, isAway } from '../../core/policy/timed-out.ts';
 import type { Millis } from '../../core/reading.ts';
 import { Outage } from '../../lib/outage.ts';
 import type { Cron, CronTask, CronTick, LeaderLock } from '../../ports/maintenance.ts';
@@ -138,7 +138,11 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
   /** That is a finding and an alert too, unless the database is away: the outage monitor reports that. */
   async function cannotVerify(error: unknown): Promise<void> {
     if (isAway(error) || stopping.signal.aborted) return;
-    const verified = { findings: [impossible(error)], answered: new Set<string>(), atMs: clock.nowMs() };
+    const verified = {
+      findings: [verificationFailed(error)],
+      answered: new Set<string>(),
+      atMs: clock.nowMs(),
+    };
     report.findings(verified);
     await options.alerts?.update(verified);
   }
@@ -190,7 +194,7 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
     status,
     findings: () => report.current(),
     async check() {
-      // A run that is under way may have looked before the fault was mended.
+      // A run that is under way may have read the catalog before the fault was repaired.
       await verification.idle();
       verification.tick({ kind: 'due', atMs: clock.nowMs() });
       await verification.idle();

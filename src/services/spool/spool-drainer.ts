@@ -48,7 +48,7 @@ export class SpoolDrainer {
   private readonly outage: Outage;
   private wasAway = false;
   /** Consecutive recoveries that had nothing to write. */
-  private vain = 0;
+  private emptyRecoveries = 0;
   /** Monotonic time since when new sensors have been waiting. */
   private waitingSinceMs: number | undefined;
 
@@ -89,7 +89,7 @@ export class SpoolDrainer {
         attempt = 0;
       } catch (error) {
         if (this.hangUp.signal.aborted) return;
-        this.complain(error, away);
+        this.logFailure(error, away);
         await this.sleeper.sleep(backoffMs(attempt++, this.backoff, this.deps.random));
       }
     }
@@ -105,12 +105,12 @@ export class SpoolDrainer {
   private async recover(): Promise<void> {
     const { watch, start } = this.deps;
     this.wasAway = true;
-    const started = await start.later(this.hangUp.signal);
+    const started = await start.retry(this.hangUp.signal);
     if (started) watch.recovered();
     const regrouped = await this.regroup();
     // One record of the rest shows whether the database is back.
     const proved = started || regrouped || (await this.replayAlerts()) || (await this.tryReadings());
-    if (proved) this.vain = 0;
+    if (proved) this.emptyRecoveries = 0;
     else if (await this.awaitReadings()) return;
     while (!(await this.replayHead()));
     this.waitingSinceMs = undefined;
@@ -132,8 +132,8 @@ export class SpoolDrainer {
   private async awaitReadings(): Promise<boolean> {
     const { spoolWriter } = this.deps;
     const before = spoolWriter.contents.lanes.readings.records;
-    const first = this.vain === 0;
-    await this.sleeper.sleep(backoffMs(this.vain++, this.backoff, this.deps.random));
+    const first = this.emptyRecoveries === 0;
+    await this.sleeper.sleep(backoffMs(this.emptyRecoveries++, this.backoff, this.deps.random));
     return (
       first && (await spoolWriter.exclusive(async () => spoolWriter.contents.lanes.readings.records > before))
     );
@@ -204,7 +204,7 @@ export class SpoolDrainer {
     return replayer.unresolved(alertManager, { ...options, patient });
   }
 
-  private complain(error: unknown, away: boolean): void {
+  private logFailure(error: unknown, away: boolean): void {
     if (away) return this.deps.watch.failed(error, 0, OUTAGE_MESSAGE);
     this.deps.watch.count(error);
     if (!this.outage.failed(error)) return;

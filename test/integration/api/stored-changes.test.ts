@@ -33,11 +33,11 @@ beforeEach(async () => {
   await run('DELETE FROM alert_outbox');
   changes = new DatabaseChanges(readerOf(pool), createSystemClock());
   changes.begin();
-  expect(await changes.look()).toEqual([]);
+  expect(await changes.poll()).toEqual([]);
 });
 
 async function look(): Promise<readonly NewEvent[] | undefined> {
-  const events = await changes.look();
+  const events = await changes.poll();
   for (const { name, data } of events ?? [])
     expect(eventSchemas[name as 'alert'].safeParse(data).error?.message).toBeUndefined();
   return events;
@@ -146,8 +146,8 @@ test('more than is worth telling one by one', async () => {
      SELECT gen_random_uuid(), 1, 'firing', jsonb_build_object('sensorId', 1, 'sensorKey', 'a1', 'alertId', n::text, 'seq', 1, 'event', 'firing',
        'eventTimeMs', 0, 'startedAtMs', 0), now() FROM generate_series(1, 600) n`,
   );
-  expect(await changes.look()).toBeUndefined();
-  expect(await changes.look()).toEqual([]);
+  expect(await changes.poll()).toBeUndefined();
+  expect(await changes.poll()).toEqual([]);
 });
 
 test('new values of the sensors that are asked for', async () => {

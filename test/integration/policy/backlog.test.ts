@@ -32,7 +32,7 @@ test(
   'a retention backlog of 1,750 chunks is found, and dropped in slices',
   async () => {
     const before = await db.lines(plan);
-    expect(before).toEqual(['retention | app_metrics retention | stalled', 'chunks | app_metrics | danger']);
+    expect(before).toEqual(['retention | app_metrics retention | stalled', 'chunks | app_metrics | unsafe']);
 
     const catalog = createPreparedCatalog({ url: db.url });
     const executor = createStatementExecutor({ url: db.url });

@@ -271,8 +271,8 @@ test('an overload of count() that fits names better than that of PostgreSQL is n
     await db.sql(`CREATE FUNCTION count(x ${type}) RETURNS bigint LANGUAGE sql AS 'SELECT NULL::bigint'`);
   // It is found for itself, and nothing is counted by it.
   expect(await db.lines()).toEqual([
-    'overloads | routine public.count(x name) | danger',
-    'overloads | routine public.count(x text) | danger',
+    'overloads | routine public.count(x name) | unsafe',
+    'overloads | routine public.count(x text) | unsafe',
   ]);
 });
 

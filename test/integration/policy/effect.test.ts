@@ -161,7 +161,7 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
       );
     await configure(`config || '{"start_offset": null}'::jsonb`);
     restore = () => configure(`config || '{"start_offset": "3 days"}'::jsonb`);
-    expect(await db.lines()).toEqual(['danger | sensor_hourly_agg refresh | danger']);
+    expect(await db.lines()).toEqual(['data_loss_risk | sensor_hourly_agg refresh | unsafe']);
   });
 
   test('a retention shorter than the refresh window', async () => {
@@ -171,7 +171,7 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
         FROM timescaledb_information.jobs WHERE job_id = ${id}`);
     await configure('2 days');
     restore = () => configure('90 days');
-    expect(await db.lines()).toEqual(['danger | sensor_hourly_agg refresh | danger']);
+    expect(await db.lines()).toEqual(['data_loss_risk | sensor_hourly_agg refresh | unsafe']);
   });
 
   test('another chunk interval', async () => {
@@ -255,7 +255,7 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
       await grown(1e8, 1.05e9);
       expect(await db.verify()).toMatchObject([
         {
-          ...{ check: 'disk', subject: 'database', verdict: 'danger', severity: 'warning' },
+          ...{ check: 'disk', subject: 'database', verdict: 'unsafe', severity: 'warning' },
           actual: expect.stringMatching(/ 1000 MiB free, it grew by 95.4 MiB a day .* full in 10 days$/),
         },
       ]);
@@ -273,7 +273,7 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
       await grown(1e8);
       const budget = (text: string) => db.verify(planWith({ disk: { budget: text } }));
       expect(await budget('3 GB')).toEqual([]);
-      expect(await budget('1200 MB')).toMatchObject([{ severity: 'critical', verdict: 'danger' }]);
+      expect(await budget('1200 MB')).toMatchObject([{ severity: 'critical', verdict: 'unsafe' }]);
       expect(await budget('999 MB')).toMatchObject([
         { severity: 'critical', actual: expect.stringMatching(/: no room left$/) },
       ]);

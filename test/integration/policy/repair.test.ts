@@ -112,7 +112,7 @@ describe('each sabotage is repaired, and nothing is left', () => {
           `config => config || '{"start_offset": null}'::jsonb`,
           `hypertable_name = 'sensor_hourly_agg' AND config ? 'start_offset'`,
         ),
-      ['danger | sensor_hourly_agg refresh | danger'],
+      ['data_loss_risk | sensor_hourly_agg refresh | unsafe'],
       ['settings', 'settings'],
     ],
     [
@@ -122,7 +122,7 @@ describe('each sabotage is repaired, and nothing is left', () => {
           `config => config || '{"drop_after": "2 days"}'::jsonb`,
           `hypertable_name = 'sensor_readings' AND config ? 'drop_after'`,
         ),
-      ['danger | sensor_hourly_agg refresh | danger'],
+      ['data_loss_risk | sensor_hourly_agg refresh | unsafe'],
       ['settings', 'settings'],
     ],
     [

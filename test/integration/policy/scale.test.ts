@@ -179,7 +179,7 @@ test(
     await db.sql(`INSERT INTO sensor_readings (time, sensor_id, temperature)
       SELECT now() + INTERVAL '1 hour' * (${NEW_CHUNKS} + n), 1, 1 FROM generate_series(1, 120) n`);
     expect((await verified()).faults).toMatchObject([
-      { check: 'chunks', subject: 'sensor_readings', verdict: 'danger', expected: 'at most 1500 chunks' },
+      { check: 'chunks', subject: 'sensor_readings', verdict: 'unsafe', expected: 'at most 1500 chunks' },
     ]);
     await db.sql(
       `SELECT drop_chunks('sensor_readings', newer_than => now() + INTERVAL '${NEW_CHUNKS + 1} hours')`,

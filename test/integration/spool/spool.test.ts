@@ -116,7 +116,7 @@ describe('statement 18: the spool on disk', () => {
     const kept = await spool.oldest('readings', { items: 1000 });
     expect(kept.length).toBeLessThan(30);
     expect(spool.contents.damaged.records).toBe(30 - kept.length);
-    expect(at.logger.find(/are gone/)).toHaveLength(1);
+    expect(at.logger.find(/records lost/)).toHaveLength(1);
     expect(await readdir(join(folder, 'damaged'))).toHaveLength(1);
   });
 

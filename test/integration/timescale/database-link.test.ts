@@ -5,7 +5,7 @@ import type { DatabaseOptions } from '../../../src/adapters/timescale/connection
 import { Connector } from '../../../src/adapters/timescale/connection/connector.ts';
 import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/policy/leader-lock.ts';
 import { createPool, endPool, readerOf } from '../../../src/adapters/timescale/connection/pool.ts';
-import { Session, type Work } from '../../../src/adapters/timescale/connection/session.ts';
+import { DatabaseSession, type Work } from '../../../src/adapters/timescale/connection/session.ts';
 import { readTimeline } from '../../../src/adapters/timescale/connection/timeline.ts';
 import { checkReadServer } from '../../../src/cli/doctor/replication.ts';
 import { readReplication } from '../../../src/queries/status.ts';
@@ -34,7 +34,7 @@ describeWith('initdb')('the link to the database', () => {
   afterAll(() => server.stop());
 
   const sessionOn = (options: DatabaseOptions) => {
-    const session = new Session(options, deps);
+    const session = new DatabaseSession(options, deps);
     closers.push(() => session.close());
     return session;
   };

@@ -7,7 +7,7 @@ import { createCatalog } from '../../../src/adapters/timescale/policy/catalog.ts
 import type { DatabaseOptions } from '../../../src/adapters/timescale/connection/connection.ts';
 import { databaseError } from '../../../src/adapters/timescale/errors.ts';
 import { createPool, endPool } from '../../../src/adapters/timescale/connection/pool.ts';
-import { Session } from '../../../src/adapters/timescale/connection/session.ts';
+import { DatabaseSession } from '../../../src/adapters/timescale/connection/session.ts';
 import { databaseOptions } from '../../../src/app/options.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { type Certificate, TestAuthority } from '../../support/certificates.ts';
@@ -33,7 +33,7 @@ const WAYS: Readonly<Record<string, (options: DatabaseOptions) => Promise<string
     }
   },
   session: async (options) => {
-    const session = new Session(options, { logger });
+    const session = new DatabaseSession(options, { logger });
     try {
       const { rows } = await session.run((work) => work.query<{ who: string }>('SELECT current_user AS who'));
       return rows[0]?.who ?? '';

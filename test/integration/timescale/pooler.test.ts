@@ -4,7 +4,7 @@ import { createSystemClock } from '../../../src/adapters/system/clock.ts';
 import { examineServer } from '../../../src/adapters/timescale/connection/examine.ts';
 import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/policy/leader-lock.ts';
 import { createPool, endPool } from '../../../src/adapters/timescale/connection/pool.ts';
-import { Session } from '../../../src/adapters/timescale/connection/session.ts';
+import { DatabaseSession } from '../../../src/adapters/timescale/connection/session.ts';
 import { metricsCommand } from '../../../src/cli/metrics.ts';
 import { migrateCommand } from '../../../src/cli/migrate.ts';
 import { policiesCommand } from '../../../src/cli/policies/index.ts';
@@ -60,7 +60,7 @@ describeWith('initdb', 'pgbouncer')('a pooler before the database', () => {
     await eventually('the lock is free', () => second.tryHold());
 
     await server.halt('immediate');
-    const session = new Session({ url, connectTimeoutMs: 1000 }, deps);
+    const session = new DatabaseSession({ url, connectTimeoutMs: 1000 }, deps);
     closers.push(() => session.close());
     await expect(session.run((work) => work.query('SELECT 1'))).rejects.toMatchObject({ kind: 'transient' });
     await server.launch();

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createMetrics } from '../../../src/adapters/http/metrics.ts';
 import { FailoverWatch } from '../../../src/adapters/timescale/connection/failover-watch.ts';
 import {
-  type Questioned,
+  type QueryClient,
   readTimeline,
   refuseFormerPrimary,
 } from '../../../src/adapters/timescale/connection/timeline.ts';
@@ -25,7 +25,7 @@ function server(cluster: string, id: number | null, stored: ReadonlySet<number> 
     const rows = times.flatMap((timeUs, index) => (stored.has(timeUs) ? [] : [{ number: index + 1 }]));
     return Promise.resolve({ rows });
   };
-  return { query } satisfies Questioned;
+  return { query } satisfies QueryClient;
 }
 
 describe('what a failover lost', () => {
@@ -116,7 +116,7 @@ describe('a former primary', () => {
 
   test('cannot be known where the role may not ask; other errors are those of the connection', async () => {
     const failing = (code: string) =>
-      ({ query: () => Promise.reject(Object.assign(new Error('no'), { code })) }) satisfies Questioned;
+      ({ query: () => Promise.reject(Object.assign(new Error('no'), { code })) }) satisfies QueryClient;
     expect(await readTimeline(failing('42501'))).toBeUndefined();
     await expect(readTimeline(failing('57P01'))).rejects.toThrow('no');
   });

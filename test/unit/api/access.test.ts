@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { clientReader } from '../../../src/api/access/client.ts';
 import { hostCheck, originFault } from '../../../src/api/access/hosts.ts';
 import { RateLimit, addressKey } from '../../../src/api/access/rate-limit.ts';
-import { Sessions } from '../../../src/api/access/sessions.ts';
+import { ApiSessions } from '../../../src/api/access/sessions.ts';
 import { Tokens, parseTokens } from '../../../src/api/access/tokens.ts';
 import type { FieldwatchError } from '../../../src/core/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -73,7 +73,7 @@ describe('sessions', () => {
   const setUp = () => {
     const clock = new FakeClock();
     const tokens = new Tokens(parseTokens(`anna operator ${A}\nbert viewer ${B}`, 'f'));
-    return { clock, tokens, sessions: new Sessions(tokens, clock), anna: tokens.find(A)! };
+    return { clock, tokens, sessions: new ApiSessions(tokens, clock), anna: tokens.find(A)! };
   };
   const DAY = 86_400_000;
 

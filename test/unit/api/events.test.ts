@@ -163,7 +163,7 @@ describe('the feed', () => {
     begin() {
       this.hasBegun = false;
     }
-    async look() {
+    async poll() {
       this.looks += 1;
       const events = this.next();
       this.hasBegun = true;
@@ -269,8 +269,8 @@ describe('the feed', () => {
     const { clock, hub, changes, feed } = setUp();
     let answer: () => void = () => undefined;
     const answered = new Promise<void>((resolve) => (answer = resolve));
-    const look = changes.look.bind(changes);
-    changes.look = () => answered.then(look);
+    const look = changes.poll.bind(changes);
+    changes.poll = () => answered.then(look);
     const ready = feed.start();
     const reader = new Reader();
     void ready.then(() => hub.add(reader, {}, undefined));

@@ -16,7 +16,7 @@ describe('the part of a start that needs the database', () => {
     const start = new DeferredStartup({ tryConnect: done, run: done });
     expect(await start.tryNow(new FakeClock(), 5000)).toBeUndefined();
     expect(start.done).toBe(true);
-    expect(await start.later(new AbortController().signal)).toBe(false);
+    expect(await start.retry(new AbortController().signal)).toBe(false);
   });
 
   it.each([
@@ -54,14 +54,14 @@ describe('the part of a start that needs the database', () => {
     const outcomes = [failing(away), never, done];
     const start = new DeferredStartup({ tryConnect: done, run: () => (outcomes[runs++] ?? done)() });
     const running = new AbortController();
-    await expect(start.later(running.signal)).rejects.toBe(away);
+    await expect(start.retry(running.signal)).rejects.toBe(away);
     const stopped = new AbortController();
-    const pending = start.later(stopped.signal);
+    const pending = start.retry(stopped.signal);
     stopped.abort();
     await expect(pending).rejects.toMatchObject({ kind: 'transient' });
-    expect(await start.later(running.signal)).toBe(true);
+    expect(await start.retry(running.signal)).toBe(true);
     await start.whenDone;
-    expect(await start.later(running.signal)).toBe(false);
+    expect(await start.retry(running.signal)).toBe(false);
     expect(runs).toBe(3);
   });
 });

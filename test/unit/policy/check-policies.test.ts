@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CatalogRow } from '../../../src/core/policy/catalog.ts';
-import { dataLossRiskCheck } from '../../../src/core/policy/check/danger.ts';
+import { dataLossRiskCheck } from '../../../src/core/policy/check/data-loss-risk.ts';
 import { policiesCheck } from '../../../src/core/policy/check/policies.ts';
 import { rightsCheck } from '../../../src/core/policy/check/rights.ts';
 import { type PolicyPlan, declaredPolicies } from '../../../src/core/policy/plan.ts';
@@ -235,7 +235,7 @@ test('of a relation that is not there no policy is missed', () => {
   expect(evaluate(rows, plan, { ...snapshot, relations })).toEqual([]);
 });
 
-describe('policies that destroy what another one keeps are one finding, and of the danger check', () => {
+describe('policies that destroy what another one keeps are one finding, and of the data_loss_risk check', () => {
   const table: [string, (rows: Record<string, unknown>[]) => unknown, object][] = [
     [
       'an open start_offset',
@@ -274,8 +274,8 @@ describe('policies that destroy what another one keeps are one finding, and of t
     const findings = dataLossRiskCheck.evaluate(plan, factsOf(plan), [rows]);
     expect(findings).toHaveLength(1);
     expect(findings[0]).toMatchObject({
-      check: 'danger',
-      verdict: 'danger',
+      check: 'data_loss_risk',
+      verdict: 'unsafe',
       severity: 'critical',
       ...expected,
     });

@@ -141,3 +141,12 @@ test('the notification says what is wrong and what to do, and at the end for how
     { event: 'resolved', startedAtMs: 5000, durationS: 60, reason: 'value' },
   ]);
 });
+
+test('an open alert of a check that has another name now ends, and goes on under that name', async () => {
+  const system = new Verifications();
+  await system.verified([finding('danger', 'job')], ['danger']);
+  expect(await system.verified([finding('data_loss_risk', 'job')], ['data_loss_risk'])).toEqual([
+    'resolved policy_danger job warning 2',
+    'firing policy_data_loss_risk job warning 1',
+  ]);
+});

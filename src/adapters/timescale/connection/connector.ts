@@ -9,8 +9,8 @@ import {
 } from '../../../core/policy/schema/extension-rights.ts';
 import { DEFAULT_TIMEOUTS, type DatabaseOptions, clientConfig, tlsOf, urlOf } from './connection.ts';
 import { codeOf, databaseError, classify } from '../errors.ts';
-import { sightOf, watchLink } from './link-watch.ts';
-import { type Backend, type ServerFacts, pinScript } from './pinned-settings.ts';
+import { backendStateOf, watchLink } from './link-watch.ts';
+import { type Backend, type BackendSettings, pinScript } from './pinned-settings.ts';
 import { bounded, cut, endClient } from './query-timeout.ts';
 import { readTimeline, refuseFormerPrimary } from './timeline.ts';
 
@@ -108,7 +108,7 @@ export class Connector {
   }
 
   /** Pins the settings of a connection that was just made, and refuses a server that is not the wanted one. */
-  async pinSettings(client: pg.Client): Promise<ServerFacts> {
+  async pinSettings(client: pg.Client): Promise<BackendSettings> {
     const limitMs = this.#options.connectTimeoutMs ?? DEFAULT_TIMEOUTS.connectTimeoutMs;
     const explicit = this.#url.options?.includes('search_path') === true;
     const pinSettings = () =>
@@ -119,7 +119,7 @@ export class Connector {
       await liftTimeLimit(client, limitMs);
       return pinSettings();
     });
-    const facts = (answer as pg.QueryResult<ServerFacts>[]).at(-1)?.rows[0] as ServerFacts;
+    const facts = (answer as pg.QueryResult<BackendSettings>[]).at(-1)?.rows[0] as BackendSettings;
     if (this.#options.schema === undefined && !explicit && facts.elsewhere.length > 1) throw ambiguous(facts);
     if (this.#options.readsOnly !== true && unwanted(facts, this.#url.target)) throw standby();
     await this.#refuseFormerPrimary(client, limitMs);
@@ -127,10 +127,13 @@ export class Connector {
       await this.#endFormer(client, limitMs);
       this.#remember(client, facts);
       const { host, port } = client;
-      const beside = () => new pg.Client({ ...this.config(), host, port });
-      watchLink(client, { patienceMs: limitMs, sight: () => sightOf(facts, beside, limitMs) });
+      const other = () => new pg.Client({ ...this.config(), host, port });
+      watchLink(client, { patienceMs: limitMs, backendState: () => backendStateOf(facts, other, limitMs) });
     } else {
-      watchLink(client, { patienceMs: this.#silentPatienceMs(), sight: () => Promise.resolve('gone') });
+      watchLink(client, {
+        patienceMs: this.#silentPatienceMs(),
+        backendState: () => Promise.resolve('gone'),
+      });
     }
     return facts;
   }
@@ -141,20 +144,20 @@ export class Connector {
    */
   async #withGrants(refused: unknown, limitMs: number): Promise<unknown> {
     const { text, values } = extensionRightsQuery;
-    const beside = new pg.Client(this.config());
-    beside.on('error', () => undefined);
+    const other = new pg.Client(this.config());
+    other.on('error', () => undefined);
     try {
-      await beside.connect();
-      const rows = await bounded(beside, limitMs, async () => {
-        await beside.query('SET timescaledb.disable_load = on');
-        return (await beside.query<CatalogRow>(text, [...(values ?? [])])).rows;
+      await other.connect();
+      const rows = await bounded(other, limitMs, async () => {
+        await other.query('SET timescaledb.disable_load = on');
+        return (await other.query<CatalogRow>(text, [...(values ?? [])])).rows;
       });
       const lacking = lackingOf(rows);
       return lacking === undefined ? refused : withoutRights(databaseError(refused, 'connecting'), lacking);
     } catch {
       return refused;
     } finally {
-      cut(beside);
+      cut(other);
     }
   }
 
@@ -222,8 +225,10 @@ const END_BACKEND = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activit
 const isOwnBackend = (client: pg.Client, { pid }: Backend): boolean =>
   pid !== 0 && (client as unknown as { processID: number | null }).processID === pid;
 
-const unwanted = ({ standby: isStandby, readOnly }: ServerFacts, target: DatabaseUrl['target']): boolean =>
-  (target === 'primary' && isStandby) || (target === 'read-write' && (isStandby || readOnly));
+const unwanted = (
+  { standby: isStandby, readOnly }: BackendSettings,
+  target: DatabaseUrl['target'],
+): boolean => (target === 'primary' && isStandby) || (target === 'read-write' && (isStandby || readOnly));
 
 const standby = () =>
   new FieldwatchError(
@@ -235,7 +240,7 @@ const standby = () =>
     },
   );
 
-const ambiguous = ({ elsewhere }: ServerFacts) =>
+const ambiguous = ({ elsewhere }: BackendSettings) =>
   new FieldwatchError(`database: several schemas have the tables: ${elsewhere.join(', ')}`, {
     code: 'DB_SCHEMA_AMBIGUOUS',
     kind: 'config',

@@ -14,18 +14,18 @@ interface ExtensionRow {
 
 /** Creates the extension where the role may; refuses a server whose TimescaleDB is absent, too old or Apache-only. */
 export async function ensureTimescale(client: ClientBase, log?: Pick<Logger, 'info'>): Promise<void> {
-  let found = await look(client);
+  let found = await readExtension(client);
   if (found.version === null) {
     if (!found.available) throw absent('the server does not offer the extension timescaledb', undefined);
     await create(client);
     log?.info({}, 'extension timescaledb created');
-    found = await look(client);
+    found = await readExtension(client);
   }
   refuseOld(found.version ?? '');
   if (found.license === 'apache') throw apacheOnly();
 }
 
-async function look(client: ClientBase): Promise<ExtensionRow> {
+async function readExtension(client: ClientBase): Promise<ExtensionRow> {
   const text = `SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS version,
             EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb') AS available,
             current_setting('timescaledb.license', true) AS license`;

@@ -2,7 +2,7 @@ import type { Counter, Logger, Metrics } from '../../../ports/metrics.ts';
 import type { StorableReading } from '../../../ports/store.ts';
 import type { Clock } from '../../../ports/time.ts';
 import { RecentCommits } from './recent-commits.ts';
-import { type Questioned, type Timeline, readTimeline } from './timeline.ts';
+import { type QueryClient, type Timeline, readTimeline } from './timeline.ts';
 
 /**
  * Detects that the database failed over to another server, and whether that server has everything that was acknowledged:
@@ -30,7 +30,7 @@ export class FailoverWatch {
   }
 
   /** On each new connection. */
-  async connected(client: Questioned): Promise<void> {
+  async connected(client: QueryClient): Promise<void> {
     const timeline = await readTimeline(client);
     if (timeline === undefined) return;
     const former = this.#timeline;
@@ -39,7 +39,7 @@ export class FailoverWatch {
     this.#timeline = timeline;
   }
 
-  async #classify(client: Questioned, former: Timeline, timeline: Timeline): Promise<void> {
+  async #classify(client: QueryClient, former: Timeline, timeline: Timeline): Promise<void> {
     const missing = await this.#commits.missingFrom(client);
     this.#failovers.inc();
     const fields = { timeline: timeline.id, former_timeline: former.id };

@@ -9,11 +9,11 @@ export interface LinkWatchOptions {
   /** How long a server may be silent under a query before it is checked. */
   readonly patienceMs: number;
   /** State of the backend meanwhile, as seen over another connection. */
-  readonly sight: () => Promise<Sight>;
+  readonly backendState: () => Promise<BackendState>;
 }
 
 /** `waiting`: the backend waits for us while we wait for it; what is between has been lost. */
-export type Sight = 'working' | 'waiting' | 'gone' | 'no answer';
+export type BackendState = 'working' | 'waiting' | 'gone' | 'no answer';
 
 /**
  * A half-open link is silent: TCP holds what was sent for a quarter of an hour, and a statement's time limit
@@ -24,43 +24,43 @@ export type Sight = 'working' | 'waiting' | 'gone' | 'no answer';
 export function watchLink(client: pg.Client, options: LinkWatchOptions): void {
   const stream = client.connection.stream as Socket;
   let receivedAt = performance.now();
-  let [progress, waiting, looking] = [0, 0, false];
+  let [progress, waiting, checking] = [0, 0, false];
   const progressed = () => {
     receivedAt = performance.now();
     waiting = 0;
   };
   stream.on('data', progressed);
 
-  async function look(): Promise<void> {
-    looking = true;
-    const sight = await options.sight();
-    looking = false;
-    if (!owesAnswer(client) || performance.now() - receivedAt < options.patienceMs) return;
-    waiting = sight === 'waiting' ? waiting + 1 : 0;
-    if (sight === 'gone' || sight === 'no answer' || waiting > 1)
+  async function checkBackend(): Promise<void> {
+    checking = true;
+    const state = await options.backendState();
+    checking = false;
+    if (!awaitsAnswer(client) || performance.now() - receivedAt < options.patienceMs) return;
+    waiting = state === 'waiting' ? waiting + 1 : 0;
+    if (state === 'gone' || state === 'no answer' || waiting > 1)
       cut(client, noAnswer({ afterMs: options.patienceMs }));
   }
 
   const timer = setInterval(() => {
     const sent = stream.bytesWritten - stream.writableLength;
-    if (sent !== progress || !owesAnswer(client)) progressed();
+    if (sent !== progress || !awaitsAnswer(client)) progressed();
     progress = sent;
-    if (!looking && performance.now() - receivedAt >= options.patienceMs) void look();
+    if (!checking && performance.now() - receivedAt >= options.patienceMs) void checkBackend();
   }, options.patienceMs / 2);
   timer.unref();
   client.once('end', () => clearInterval(timer));
 }
 
 /** pg has no public property for it. */
-const owesAnswer = (client: pg.Client): boolean =>
+const awaitsAnswer = (client: pg.Client): boolean =>
   (client as unknown as { readonly readyForQuery: boolean }).readyForQuery === false;
 
 /** Queried over another connection to the same server, which `connect` makes. */
-export async function sightOf(
+export async function backendStateOf(
   backend: Backend,
   connect: () => pg.Client,
   patienceMs: number,
-): Promise<Sight> {
+): Promise<BackendState> {
   try {
     const rows = await queryOnSide<{ state: string | null; wait: string | null }>(
       { connect, patienceMs },

@@ -9,7 +9,7 @@ export interface Backend {
 }
 
 /** What a connection that was just made is: read in the same round trip that sets it up. */
-export interface ServerFacts extends Backend {
+export interface BackendSettings extends Backend {
   readonly standby: boolean;
   readonly readOnly: boolean;
   readonly encoding: string;

@@ -10,7 +10,7 @@ export function cut(client: pg.Client, reason?: Error): void {
   connection?.stream?.destroy(reason);
 }
 
-/** For the answer to a farewell. */
+/** For the answer to Terminate. */
 const END_PATIENCE_MS = 2000;
 
 /** Ends a connection in order, and hangs up where the other side does not answer that. Never rejects. */

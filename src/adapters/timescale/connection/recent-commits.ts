@@ -1,7 +1,7 @@
 import { type Micros, isAvailability } from '../../../core/reading.ts';
 import type { StorableReading } from '../../../ports/store.ts';
 import type { Clock } from '../../../ports/time.ts';
-import type { Questioned } from './timeline.ts';
+import type { QueryClient } from './timeline.ts';
 
 /** Asynchronous replication is behind by seconds, seldom by minutes. */
 const SECONDS_KEPT = 600;
@@ -58,7 +58,7 @@ export class RecentCommits {
   }
 
   /** Undefined where the last commits are there. What is missing is forgotten, so that it is reported once. */
-  async missingFrom(client: Questioned): Promise<Missing | undefined> {
+  async missingFrom(client: QueryClient): Promise<Missing | undefined> {
     const sent = [this.#seconds.map(({ timeUs }) => timeUs), this.#seconds.map(({ sensorId }) => sensorId)];
     const { rows } = await client.query(ABSENT, sent);
     const absent = new Set((rows as { number: number }[]).map(({ number }) => number - 1));

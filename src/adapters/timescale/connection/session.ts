@@ -43,7 +43,7 @@ export interface Wait {
  * One connection, opened on demand and replaced when it breaks. Work is done one at a time, in the order it came. After
  * work that failed the connection is either clean (rolled back) or gone; it never stays in an unknown state.
  */
-export class Session {
+export class DatabaseSession {
   readonly #options: SessionOptions;
   readonly #deps: SessionDeps;
   readonly #answerMs: number;

@@ -9,7 +9,7 @@ export interface Timeline {
 }
 
 /** A connection, or work on one. */
-export interface Questioned {
+export interface QueryClient {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
@@ -22,7 +22,7 @@ SELECT system_identifier::text AS cluster,
   FROM pg_control_system()`;
 
 /** Undefined on a standby, and where the server does not show it. */
-export async function readTimeline(client: Questioned): Promise<Timeline | undefined> {
+export async function readTimeline(client: QueryClient): Promise<Timeline | undefined> {
   try {
     const [{ cluster, id }] = (await client.query(TIMELINE)).rows as [{ cluster: string; id: number | null }];
     return id === null ? undefined : { cluster, id };

@@ -2,7 +2,7 @@ import { CORE_METRICS, isCoreMetric } from '../../../core/reading.ts';
 import type { RowRefused, StorableReading } from '../../../ports/store.ts';
 import { isRaised } from '../errors.ts';
 import { rowsBlocked } from './relied-on.ts';
-import type { Session, Work } from '../connection/session.ts';
+import type { DatabaseSession, Work } from '../connection/session.ts';
 import { isoMicros } from '../values.ts';
 
 export type Refusal = Omit<RowRefused, 'kind' | 'others'>;
@@ -105,7 +105,7 @@ END $trial$`;
  * batch one more transaction, and not one each. In the order of the readings; empty where none is refused on its own.
  */
 export async function findBadRows(
-  session: Pick<Session, 'run'>,
+  session: Pick<DatabaseSession, 'run'>,
   readings: readonly StorableReading[],
   ids: ReadonlyMap<string, number>,
 ): Promise<readonly Refusal[]> {

@@ -14,7 +14,7 @@ import { conflictsOf, merge } from './merge.ts';
 import { MetricIds, type MetricNameLimits, type NameRefusal } from './metric-ids.ts';
 import { MetricNameMetrics } from './metric-name-metrics.ts';
 import { refuseUnsafe, refuseVanished } from './relied-on.ts';
-import { Session, type SessionOptions, type Wait, type Work } from '../connection/session.ts';
+import { DatabaseSession, type SessionOptions, type Wait, type Work } from '../connection/session.ts';
 import { asciiValue } from '../values.ts';
 
 export interface StoreOptions extends SessionOptions {
@@ -57,7 +57,7 @@ export function createReadingStore(options: StoreOptions, deps: StoreDeps): Read
  * opposite order would deadlock.
  */
 class TimescaleStore implements ReadingStore {
-  readonly #session: Session;
+  readonly #session: DatabaseSession;
   readonly #ids: MetricIds;
   readonly #names: MetricNameMetrics;
   /** Names whose values are left out of the batch in hand. */
@@ -74,7 +74,7 @@ class TimescaleStore implements ReadingStore {
     this.#ids = options.metricIds ?? new MetricIds(DEFAULT_NAMES, () => deps.clock.monotonicMs());
     this.#names = new MetricNameMetrics(deps, () => this.#ids.known.size, this.#ids.max);
     this.#deadLetterMaxBytes = options.deadLetterMaxBytes ?? DEFAULT_DEAD_LETTER_MAX_BYTES;
-    this.#session = new Session({ ...options, onConnect: (client) => this.#connected(client) }, deps);
+    this.#session = new DatabaseSession({ ...options, onConnect: (client) => this.#connected(client) }, deps);
     this.#failovers = new FailoverWatch(deps);
     this.#paths = deps.metrics.counter(
       'fieldwatch_store_batches_total',

@@ -35,14 +35,15 @@ interface Row {
  */
 export async function retireSensors(
   client: pg.ClientBase,
-  wish: Retirement,
+  request: Retirement,
 ): Promise<readonly RetiredSensor[]> {
   const ask = queryOf(client);
   await ask('BEGIN');
   try {
     await ask('LOCK TABLE sensor_changes IN ACCESS EXCLUSIVE MODE');
     const done: RetiredSensor[] = [];
-    for (const row of await sensorsOf(ask, wish.keys, 'FOR UPDATE')) done.push(await retire(ask, row, wish));
+    for (const row of await sensorsOf(ask, request.keys, 'FOR UPDATE'))
+      done.push(await retire(ask, row, request));
     await ask('COMMIT');
     return done;
   } catch (error) {

@@ -3,7 +3,7 @@ import { FieldwatchError, codeOf as fieldwatchCode } from '../../../core/errors.
 import type { Catalog, CatalogRow } from '../../../core/policy/catalog.ts';
 import type { DatabaseOptions } from '../connection/connection.ts';
 import { codeOf, databaseError, isSqlState } from '../errors.ts';
-import { Session, type Work } from '../connection/session.ts';
+import { DatabaseSession, type Work } from '../connection/session.ts';
 
 export interface CatalogOptions extends DatabaseOptions {
   /** Of one query. Short: a verification must neither wait long for a lock nor block statements that wait behind it. */
@@ -37,7 +37,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
     lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
   };
   const answerTimeoutMs = limits.statementTimeoutMs + GRACE_MS;
-  const session = new Session({ ...options, ...limits, answerTimeoutMs });
+  const session = new DatabaseSession({ ...options, ...limits, answerTimeoutMs });
 
   async function transaction<Answer>(run: (work: Work) => Promise<Answer>): Promise<Answer> {
     try {

@@ -1,7 +1,7 @@
 import type { LeaderLock } from '../../../ports/maintenance.ts';
 import { type LockPurpose, lockKey } from '../connection/connection.ts';
 import { databaseError } from '../errors.ts';
-import { Session, type SessionDeps, type SessionOptions } from '../connection/session.ts';
+import { DatabaseSession, type SessionDeps, type SessionOptions } from '../connection/session.ts';
 
 /**
  * Leadership is a session advisory lock on a connection of its own: it lasts exactly as long as that connection does, so
@@ -11,7 +11,7 @@ export class AdvisoryLeaderLock implements LeaderLock {
   readonly #options: SessionOptions;
   readonly #deps: SessionDeps;
   readonly #work: LockPurpose;
-  #session: Session | undefined;
+  #session: DatabaseSession | undefined;
   /** On the connection that is open now: a new one starts without. */
   #held = false;
 
@@ -31,7 +31,7 @@ export class AdvisoryLeaderLock implements LeaderLock {
 
   /** Queries the server each time: a connection that looks open may be a dead one. */
   async tryHold(): Promise<boolean> {
-    this.#session ??= new Session(this.#options, this.#deps);
+    this.#session ??= new DatabaseSession(this.#options, this.#deps);
     try {
       this.#held = await this.#session.run(async (work) => {
         const result = await work.query<{ held: boolean }>(

@@ -5,7 +5,7 @@ import { type RetryPolicy, retried } from '../../../lib/retry.ts';
 import { createSystemClock } from '../../system/clock.ts';
 import type { DatabaseOptions } from '../connection/connection.ts';
 import { databaseError } from '../errors.ts';
-import { Session } from '../connection/session.ts';
+import { DatabaseSession } from '../connection/session.ts';
 
 export interface StatementExecutorOptions extends Omit<
   DatabaseOptions,
@@ -36,7 +36,7 @@ const CONTENDED: RetryPolicy = {
 export function createStatementExecutor(options: StatementExecutorOptions): ClosableStatementExecutor {
   const clock = createSystemClock();
   const sliceMs = options.sliceTimeoutMs ?? SLICE_TIMEOUT_MS;
-  const session = new Session({
+  const session = new DatabaseSession({
     ...options,
     statementTimeoutMs: sliceMs,
     lockTimeoutMs: LOCK_TIMEOUT_MS,

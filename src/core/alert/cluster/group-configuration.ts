@@ -7,7 +7,7 @@ import { isLive } from './shard.ts';
 export const DIFFERENT_AFTER_MS = 60_000;
 
 /** A live member that has other sections than this one, since when, on the clock of the database. */
-export interface Difference {
+export interface ConfigurationDifference {
   readonly member: string;
   readonly sections: readonly string[];
   readonly sinceMs: Millis;
@@ -21,9 +21,9 @@ export function differences(
   self: string,
   own: SectionDigests,
   view: GroupView,
-  former: readonly Difference[],
-): readonly Difference[] {
-  const found: Difference[] = [];
+  former: readonly ConfigurationDifference[],
+): readonly ConfigurationDifference[] {
+  const found: ConfigurationDifference[] = [];
   for (const member of view.members) {
     const { id, configuration } = member;
     if (id === self || configuration === undefined || !isLive(member, view.nowMs)) continue;

@@ -210,7 +210,7 @@ function notification(
     message,
     value: effect.value ?? null,
     threshold: effect.threshold ?? null,
-    ...wordingFacts(instance.condition, effect, episode),
+    ...textFacts(instance.condition, effect, episode),
     eventTimeMs: Math.floor(effect.timeUs / 1000),
     startedAtMs: startedAtMs(episode.startedAtUs),
     firedAtMs: episode.firedAtUs[0] === undefined ? null : Math.floor(episode.firedAtUs[0] / 1000),
@@ -232,7 +232,7 @@ const seqOfAck = ({ ack, startedAtUs }: Episode): number =>
 const PAST: Partial<Record<Transition, AlertNotification['past']>> = { belated: 'over', outstanding: 'open' };
 
 /** What only the texts need; absent where it does not apply. */
-function wordingFacts(
+function textFacts(
   { side, hysteresis, window, kind, minus }: Condition,
   { transition, threshold }: Effect,
   { ack }: Episode,

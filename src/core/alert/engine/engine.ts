@@ -319,9 +319,9 @@ export class AlertEngine {
 
   /**
    * A series whose silence is watched from now on, whether or not it was ever received. Under an existing connection
-   * silence counts from `sinceMs`, unless it counts already. `heard`: a reading of the sensor is stored.
+   * silence counts from `sinceMs`, unless it counts already. `received`: a reading of the sensor is stored.
    */
-  expect(sensor: SensorFacts, metric: string, sinceMs?: Millis, heard = false): void {
+  expect(sensor: SensorFacts, metric: string, sinceMs?: Millis, received = false): void {
     const series = this.seriesOf(sensor, metric);
     if (series === undefined) return;
     if (metric === OF_SENSOR && series.rule.countsMessages !== true && this.map.isMissed(sensor)) return;
@@ -330,7 +330,7 @@ export class AlertEngine {
       else series.restore({ receivedMs: sinceMs });
     }
     series.expected = true;
-    series.unheard = !heard;
+    series.unreceived = !received;
     this.timers.expect(series);
   }
 

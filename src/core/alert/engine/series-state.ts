@@ -45,7 +45,7 @@ export class SeriesState {
   /** The silence of a sensor counts if it was ever received, before or after the start, or is expected. */
   expected = false;
   /** Of a sensor itself: nothing of it is stored. */
-  unheard = false;
+  unreceived = false;
   /** Silence does not count before this; for a sensor that never sent anything. */
   expectedSinceMs: Millis = NEVER;
   /** The series of the sensor itself, if there is one. */
@@ -140,7 +140,8 @@ export class SeriesState {
     if (byRhythm !== true) return noDataAfterMs;
     const afterMs = memory === undefined ? undefined : rhythmAfterMs(memory);
     return (
-      afterMs ?? (this.unheard && this.receivedMs === NEVER && !this.wasReceived ? noDataAfterMs : undefined)
+      afterMs ??
+      (this.unreceived && this.receivedMs === NEVER && !this.wasReceived ? noDataAfterMs : undefined)
     );
   }
 
@@ -204,7 +205,7 @@ export class SeriesState {
     this.committedReceivedMs = former.committedReceivedMs;
     this.committedReviewedMs = former.committedReviewedMs;
     this.expected = former.expected;
-    this.unheard = former.unheard;
+    this.unreceived = former.unreceived;
     this.expectedSinceMs = former.expectedSinceMs;
     this.holdsCopies = former.holdsCopies;
   }

@@ -10,7 +10,10 @@ import type { AlertInstance } from './alert-instance.ts';
 
 import type { Series } from './series.ts';
 
-/** The part of a state without a column of its own. Written and read only here. */
+/**
+ * The part of a state without a column of its own. Written and read only here, but for `owed`, which SQL reads too. The
+ * names are those of stored rows: `owed` is `deferredSinceMs`, `told` is `notifiedMs`.
+ */
 interface Detail {
   readonly fired?: readonly Micros[];
   readonly levels?: readonly (Micros | null)[];

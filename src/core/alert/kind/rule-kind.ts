@@ -2,7 +2,7 @@ import * as z from '../../schema/zod.ts';
 import type { Micros, Millis } from '../../reading.ts';
 import type { ResolveReason, Side } from '../model.ts';
 import type { CommonValues } from '../rules/common-fields.ts';
-import type { Condition, Level } from '../rules/condition.ts';
+import type { Condition, SeverityLevel } from '../rules/condition.ts';
 import type { Effect, Evaluation, LastEvent } from '../state/state.ts';
 import type { MessageName } from '../../notify/text/language.ts';
 
@@ -41,7 +41,7 @@ export interface ConditionShape {
   /** Compared with the last value of another metric. */
   readonly minus?: Condition['minus'];
   /** Ascending severity. Never empty. */
-  readonly levels: readonly Level[];
+  readonly levels: readonly SeverityLevel[];
   /** Default: 0. */
   readonly hysteresis?: number;
   /** Default: `confirmed`. */
@@ -166,6 +166,6 @@ export const limit = (description: string) => z.number().describe(description).n
 export const positiveLimit = (description: string) => z.number().positive().describe(description).nullable();
 
 /** The only level of a kind without severity levels. */
-export const oneLevel = ({ severity }: CommonValues, value: number): Level[] => [
+export const oneLevel = ({ severity }: CommonValues, value: number): SeverityLevel[] => [
   { severity, limit: value, forUs: undefined },
 ];

@@ -1,7 +1,7 @@
 import * as z from '../../schema/zod.ts';
 import { duration } from '../../schema/common.ts';
 import { severity } from '../rules/common-fields.ts';
-import { type Level, RANK } from '../rules/condition.ts';
+import { type SeverityLevel, RANK } from '../rules/condition.ts';
 import { evaluateThreshold, sideFaults } from './limits.ts';
 import { type FieldFault, type RuleValues, defineKind, limit } from './rule-kind.ts';
 
@@ -24,10 +24,10 @@ const fields = {
 };
 
 /** The levels of one side: the rule's own limit at its severity, and the levels that name this side. */
-export function severityLevels(values: RuleValues<typeof fields>, side: 'high' | 'low'): Level[] {
+export function severityLevels(values: RuleValues<typeof fields>, side: 'high' | 'low'): SeverityLevel[] {
   const key = side === 'high' ? 'max' : 'min';
   const own = values[key];
-  const levels: Level[] =
+  const levels: SeverityLevel[] =
     typeof own === 'number' ? [{ severity: values.severity, limit: own, forUs: undefined }] : [];
   for (const each of values.levels ?? []) {
     const further = each[key];

@@ -2,7 +2,7 @@ import type { Micros } from '../../reading.ts';
 import type { AlertType, Severity, ConditionKind, Side } from '../model.ts';
 
 /** One severity level of one side: the limit, and how long it must be crossed. */
-export interface Level {
+export interface SeverityLevel {
   readonly severity: Severity;
   /** In the metric's unit; a rate per minute; an anomaly's z; for no data seconds. */
   readonly limit: number;
@@ -29,7 +29,7 @@ export interface Condition {
   readonly kind: ConditionKind;
   readonly side: Side;
   /** Ascending severity, each at least as far out as the one before. Never empty. */
-  readonly levels: readonly Level[];
+  readonly levels: readonly SeverityLevel[];
   readonly hysteresis: number;
   readonly forUs: Micros;
   /** `held`: the passing of time confirms (sensors that report on change); `confirmed`: only a reading does. */
@@ -53,12 +53,12 @@ export interface Condition {
 }
 
 /** From OK or PENDING a level without a `for` of its own takes the rule's. */
-export function onDelayUs(condition: Condition, level: Level): Micros {
+export function onDelayUs(condition: Condition, level: SeverityLevel): Micros {
   return level.forUs ?? condition.forUs;
 }
 
 /** In FIRING a level without a `for` of its own escalates at once. */
-export function escalationDelayUs(level: Level): Micros {
+export function escalationDelayUs(level: SeverityLevel): Micros {
   return level.forUs ?? 0;
 }
 

@@ -31,7 +31,7 @@ export function nextSilenceChangeMs(silences: readonly Silence[], afterMs: Milli
 }
 
 /** When a silence is to end: at a time, or after a duration. */
-export interface SilenceWish {
+export interface SilenceRequest {
   readonly startMs: Millis;
   readonly untilMs?: Millis | undefined;
   readonly forMs?: Millis | undefined;
@@ -42,7 +42,7 @@ export type SilenceEnd =
   { readonly at: Date } | { readonly afterMs: Millis } | { readonly fault: string; readonly remedy?: string };
 
 /** A silence always has an end, within `alerts.max_silence`: a forgotten one would suppress notifications for good. */
-export function silenceEnd({ startMs, untilMs, forMs }: SilenceWish, maxMs: Millis): SilenceEnd {
+export function silenceEnd({ startMs, untilMs, forMs }: SilenceRequest, maxMs: Millis): SilenceEnd {
   const lastsMs = untilMs === undefined ? (forMs ?? 0) : untilMs - startMs;
   if (lastsMs <= 0) return { fault: 'the silence would end before it begins' };
   if (lastsMs > maxMs)

@@ -4,7 +4,7 @@ import type { Shape } from '../mapping/split.ts';
 import { mappedNumber } from '../mapping/value.ts';
 import { hasMetric, merged, strongestGateway } from './lorawan.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry, withPrefix } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry, withPrefix } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 /** Cayenne LPP as ChirpStack decodes it: type, then channel. One channel alone is the device's. */
@@ -57,7 +57,7 @@ function recognise({ levels, document, content, payload }: Observed): Recognitio
     ...withPrefix(levels.slice(0, at), TOPICS),
     ...(isProtobuf ? { encoding: 'protobuf' } : {}),
   };
-  return ['up', 'status'].includes(levels[at + 5] ?? '') ? telemetry(config) : beside(config);
+  return ['up', 'status'].includes(levels[at + 5] ?? '') ? telemetry(config) : nonTelemetry(config);
 }
 
 /** ChirpStack v4: uplinks and device status, as JSON or as protobuf. */

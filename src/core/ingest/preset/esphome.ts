@@ -1,6 +1,6 @@
 import { topicList } from '../topic.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 const SENSOR = '/sensor/{metric}/state';
@@ -29,7 +29,7 @@ function recognise({ levels, content }: Observed): Recognition | undefined {
   const component = levels.at(-3);
   if (component === 'sensor' && content.kind === 'number') return telemetry(config);
   const isSwitch = content.kind === 'text' && /^(?:ON|OFF)$/.test(content.text);
-  return component === 'binary_sensor' && isSwitch ? beside(config) : undefined;
+  return component === 'binary_sensor' && isSwitch ? nonTelemetry(config) : undefined;
 }
 
 const prefix = (base: string | undefined): string => (base === undefined ? '' : `${base}/`);

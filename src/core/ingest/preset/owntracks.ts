@@ -1,13 +1,13 @@
 import { own } from '../mapping/document.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry, withBase } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry, withBase } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 function recognise({ levels, document }: Observed): Recognition | undefined {
   const type = document === undefined ? undefined : own(document, '_type');
   if (type === 'location' && levels.length > 2 && own(document ?? {}, 'tst') !== undefined)
     return telemetry(withBase(levels.slice(0, -2), 'owntracks'));
-  return levels[0] === 'owntracks' && typeof type === 'string' ? beside() : undefined;
+  return levels[0] === 'owntracks' && typeof type === 'string' ? nonTelemetry() : undefined;
 }
 
 /** OwnTracks: locations; other kinds of messages share the topic. */

@@ -18,9 +18,9 @@ export const telemetry = (config: RouteConfig = {}, localTime?: unknown): Recogn
   localTime: isLocalTime(localTime) ? localTime : undefined,
 });
 
-export const beside = (config: RouteConfig = {}): Recognition => ({ config, telemetry: false });
+export const nonTelemetry = (config: RouteConfig = {}): Recognition => ({ config, telemetry: false });
 
-export const perhaps = (recognition: Recognition): Recognition => ({ ...recognition, weak: true });
+export const weak = (recognition: Recognition): Recognition => ({ ...recognition, weak: true });
 
 /** `base_topic`, unless it is the preset's own. */
 export const withBase = (levels: readonly string[], usual: string): RouteConfig => {

@@ -1,7 +1,7 @@
 import { type Doc, emptyDoc, own } from '../mapping/document.ts';
 import type { Shape } from '../mapping/split.ts';
 import { NEIGHBOURS, type Preset } from './preset.ts';
-import { type Recognition, beside, perhaps, telemetry, withBase } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry, weak, withBase } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 /** rtl_433's own order of what identifies a device. */
@@ -74,8 +74,8 @@ function recognise({ topic, levels, document }: Observed): Recognition | undefin
   if (isEvent && levels.at(-1) === 'events' && levels.length > 2)
     return telemetry(withBase(levels.slice(0, -2), 'rtl_433'), time);
   // `rtl_433 -F json | mosquitto_pub -l`: a topic of the operator's own.
-  if (isEvent) return perhaps(telemetry({ topic }, time));
-  return levels[0] === 'rtl_433' ? beside() : undefined;
+  if (isEvent) return weak(telemetry({ topic }, time));
+  return levels[0] === 'rtl_433' ? nonTelemetry() : undefined;
 }
 
 /** rtl_433: local times, units in the keys. Only events; the per-device scalars repeat them. */

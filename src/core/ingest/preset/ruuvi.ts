@@ -3,7 +3,7 @@ import { own } from '../mapping/document.ts';
 import { LossTally } from '../mapping/losses.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry, withBase } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry, withBase } from './recognition.ts';
 import { readRuuvi } from './ruuvi-data.ts';
 import { readDecoded } from './ruuvi-decoded.ts';
 import type { Observed } from './samples.ts';
@@ -29,7 +29,7 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
   const ofGateway = own(document, 'gw_mac') !== undefined && own(document, 'gwts') !== undefined;
   const isTag = typeof own(document, 'data') === 'string' || own(document, 'dataFormat') !== undefined;
   if (ofGateway && isTag) return telemetry(withBase(levels.slice(0, -2), 'ruuvi'));
-  return levels[0] === 'ruuvi' && levels.at(-1) === 'gw_status' ? beside() : undefined;
+  return levels[0] === 'ruuvi' && levels.at(-1) === 'gw_status' ? nonTelemetry() : undefined;
 }
 
 /** Ruuvi Gateway: what a tag broadcasts, in hex, decoded by the gateway, or both. The device is the tag's MAC in the topic. */

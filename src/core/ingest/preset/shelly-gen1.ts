@@ -3,7 +3,7 @@ import { IGNORED } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
 import { convertFrom } from '../mapping/unit.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry, withBase } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry, withBase } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 const NUMBERED: Readonly<Record<string, readonly string[]>> = {
@@ -67,7 +67,7 @@ function recognise({ levels, topic, content, document }: Observed): Recognition 
   if (levels[at + 1] === 'status' && levels.length > at + 2) return undefined;
   const config = withBase(levels.slice(0, at), 'shellies');
   const measures = content.kind === 'number' || (levels.at(-1) === 'status' && document !== undefined);
-  return measures && !NOT_TELEMETRY.test(topic) ? telemetry(config) : beside(config);
+  return measures && !NOT_TELEMETRY.test(topic) ? telemetry(config) : nonTelemetry(config);
 }
 
 const fromFahrenheit = convertFrom('F');

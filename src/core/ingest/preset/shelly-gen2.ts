@@ -3,7 +3,7 @@ import { type Draft, IGNORED } from '../mapping/draft.ts';
 import { LossTally, setMetric } from '../mapping/losses.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry } from './recognition.ts';
 import type { Observed } from './samples.ts';
 import { componentMetrics, kindOf, neverMeasures } from './shelly-components.ts';
 
@@ -65,7 +65,7 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
   if (kind === 'events' && last === 'rpc' && own(document, 'src') !== undefined) {
     const method = own(document, 'method');
     if (method === 'NotifyStatus' || method === 'NotifyFullStatus') return telemetry(config);
-    return method === 'NotifyEvent' ? beside(config) : undefined;
+    return method === 'NotifyEvent' ? nonTelemetry(config) : undefined;
   }
   const component = kindOf(last);
   const instance = last.split(':')[1];
@@ -73,7 +73,7 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
   // `temperature:0` identifies itself; `wifi` alone is ambiguous.
   const sure = instance !== undefined && own(document, 'id') === Number(instance);
   if (!sure && !/^shelly/i.test(id)) return undefined;
-  return neverMeasures(component) ? beside(config) : telemetry(config);
+  return neverMeasures(component) ? nonTelemetry(config) : telemetry(config);
 }
 
 const prefix = (base: string | undefined): string => (base === undefined ? '' : `${base}/`);

@@ -1,14 +1,14 @@
 import { isSparkplugData } from '../codec/sparkplug.ts';
 import { topicList } from '../topic.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry, withPrefix } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry, withPrefix } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 function recognise({ topic, levels }: Observed): Recognition | undefined {
   const at = levels.indexOf('spBv1.0');
   if (at < 0) return undefined;
   const config = withPrefix(levels.slice(0, at), ['spBv1.0/#']);
-  return isSparkplugData(topic) ? telemetry(config) : beside(config);
+  return isSparkplugData(topic) ? telemetry(config) : nonTelemetry(config);
 }
 
 /** Eclipse Sparkplug B 3.0: device `group/node[/device]`. Data by alias can be read only after its birth was received. */

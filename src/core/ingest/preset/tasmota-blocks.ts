@@ -25,10 +25,10 @@ export function splitBlock(block: Doc, units: Doc, skip: ReadonlySet<string>): D
 export function joinedBlocks(
   blocks: readonly (readonly [string, Doc])[],
   units: Doc,
-  beside: Doc = emptyDoc(),
+  others: Doc = emptyDoc(),
 ): Doc {
-  const metrics = Object.assign(emptyDoc(), beside);
-  const claimed = new Set(Object.keys(beside).map((key) => aliasOf(key)?.name ?? ''));
+  const metrics = Object.assign(emptyDoc(), others);
+  const claimed = new Set(Object.keys(others).map((key) => aliasOf(key)?.name ?? ''));
   for (const [name, block] of blocks) {
     const rest = emptyDoc();
     for (const [key, value] of Object.entries(splitBlock(block, units, NONE))) {

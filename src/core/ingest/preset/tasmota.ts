@@ -5,7 +5,7 @@ import type { Shape } from '../mapping/split.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { topicList } from '../topic.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry } from './recognition.ts';
 import type { Observed } from './samples.ts';
 import { blockRanges, joinedBlocks, splitBlock } from './tasmota-blocks.ts';
 
@@ -36,8 +36,8 @@ function stateDraft(record: Doc): Element {
   return Object.keys(metrics).length === 0 ? IGNORED : { record, metrics, verbatim: true };
 }
 
-/** Numbers beside the sensors' blocks, as drivers and rules of the operator's own add them. */
-function numbersBeside(sensors: Doc): Doc {
+/** Numbers outside the sensors' blocks, as drivers and rules of the operator's own add them. */
+function otherNumbers(sensors: Doc): Doc {
   const numbers = emptyDoc();
   for (const [key, value] of Object.entries(sensors))
     if (typeof value === 'number' && key !== 'Time' && key !== 'Epoch') numbers[key] = value;
@@ -54,12 +54,12 @@ function sensorDrafts(record: Doc, split: boolean): Element[] {
     (entry): entry is [string, Doc] =>
       isObject(entry[1]) && !BRIDGED_KEYS.has(entry[0]) && !isBridged(entry[1]) && !isForbiddenKey(entry[0]),
   );
-  const beside = splitBlock(numbersBeside(sensors), sensors, NO_KEYS);
-  const hasBeside = Object.keys(beside).length > 0;
+  const others = splitBlock(otherNumbers(sensors), sensors, NO_KEYS);
+  const hasOthers = Object.keys(others).length > 0;
   if (split)
     return [
       ...children,
-      ...(hasBeside ? [{ record, metrics: beside, verbatim: true }] : []),
+      ...(hasOthers ? [{ record, metrics: others, verbatim: true }] : []),
       ...blocks.map(([name, block]): Draft => ({
         record,
         metrics: splitBlock(block, sensors, new Set()),
@@ -67,8 +67,8 @@ function sensorDrafts(record: Doc, split: boolean): Element[] {
         verbatim: true,
       })),
     ];
-  if (blocks.length === 0 && !hasBeside) return children;
-  return [...children, { record, metrics: joinedBlocks(blocks, sensors, beside), verbatim: true }];
+  if (blocks.length === 0 && !hasOthers) return children;
+  return [...children, { record, metrics: joinedBlocks(blocks, sensors, others), verbatim: true }];
 }
 
 /** Each received object of a bridge is a device, whatever `split_blocks` says. */
@@ -111,12 +111,12 @@ const TOPICS = [
 
 /** FullTopic is the operator's: the usual `%prefix%/%topic%/`, the other way round, or below something of their own. */
 function recognise({ levels, document, content }: Observed): Recognition | undefined {
-  if (levels[0] === 'tasmota' && levels[1] === 'discovery') return beside();
+  if (levels[0] === 'tasmota' && levels[1] === 'discovery') return nonTelemetry();
   const last = levels.at(-1);
   const known = TOPICS.find(([prefix, name]) => name === last && levels.includes(prefix));
   if (known === undefined || levels.length < 3) {
     const lwt = levels[0] === 'tele' && last === 'LWT' && content.kind === 'text';
-    return lwt && /^(?:online|offline)$/i.test(content.text) ? beside() : undefined;
+    return lwt && /^(?:online|offline)$/i.test(content.text) ? nonTelemetry() : undefined;
   }
   const wrapped = document === undefined ? undefined : own(document, 'StatusSNS');
   const sensors = isObject(wrapped) ? wrapped : document;

@@ -1,6 +1,6 @@
 import { own } from '../mapping/document.ts';
 import { NEIGHBOURS, type Preset } from './preset.ts';
-import { type Recognition, beside, telemetry, withBase } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry, withBase } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 function recognise({ levels, document }: Observed): Recognition | undefined {
@@ -11,7 +11,7 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
   if (radioAt > 1 && levels.length > radioAt + 1 && own(document, 'model') !== undefined)
     return telemetry(withBase(levels.slice(0, radioAt - 1), 'home'));
   const ofGateway = levels.length > 2 && ['SYStoMQTT', 'BTtoMQTT'].includes(levels.at(-1) ?? '');
-  return ofGateway ? beside(withBase(levels.slice(0, -2), 'home')) : undefined;
+  return ofGateway ? nonTelemetry(withBase(levels.slice(0, -2), 'home')) : undefined;
 }
 
 /** Theengs Gateway and OpenMQTTGateway: the last topic level is the MAC, always there and in one spelling;

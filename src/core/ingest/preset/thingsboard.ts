@@ -2,7 +2,7 @@ import { type Doc, isForbiddenKey, isObject, own } from '../mapping/document.ts'
 import { type Element, NO_METRICS } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry as measured } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry as measured } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 /** `{ts, values}`, or the values alone. */
@@ -28,12 +28,12 @@ const gatewayShape: Shape = (record) => {
 function recogniseDevice({ topic, document, content }: Observed): Recognition | undefined {
   const config = { device: 'thingsboard' };
   if (topic === 'v1/devices/me/telemetry' && content.kind === 'tree') return measured(config);
-  return topic.startsWith('v1/devices/me/') && document !== undefined ? beside(config) : undefined;
+  return topic.startsWith('v1/devices/me/') && document !== undefined ? nonTelemetry(config) : undefined;
 }
 
 function recogniseGateway({ topic, document }: Observed): Recognition | undefined {
   if (!topic.startsWith('v1/gateway/') || document === undefined) return undefined;
-  return topic === 'v1/gateway/telemetry' ? measured() : beside();
+  return topic === 'v1/gateway/telemetry' ? measured() : nonTelemetry();
 }
 
 /** The topic names no device (the credentials do): set `device`, or use one from the payload. */

@@ -4,7 +4,7 @@ import { type Draft, IGNORED } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
 import { hasMetric, merged, strongestGateway } from './lorawan.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, telemetry, withPrefix } from './recognition.ts';
+import { type Recognition, nonTelemetry, telemetry, withPrefix } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 const object = (value: unknown): Doc => (isObject(value) ? value : emptyDoc());
@@ -87,7 +87,7 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
   if (at < 0 || levels[at + 2] !== 'devices' || document === undefined) return undefined;
   if (own(document, 'end_device_ids') === undefined) return undefined;
   const config = withPrefix(levels.slice(0, at), [UPLINKS]);
-  return levels.slice(at + 4).join('/') === 'up' ? telemetry(config) : beside(config);
+  return levels.slice(at + 4).join('/') === 'up' ? telemetry(config) : nonTelemetry(config);
 }
 
 /** The Things Stack v3: uplinks only. Zero, false and empty fields are not sent, and 64-bit integers are strings. */

@@ -2,7 +2,7 @@ import { isObject, own } from '../mapping/document.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { FieldConfig } from '../route-config.ts';
 import type { Preset } from './preset.ts';
-import { type Recognition, beside, perhaps, telemetry, withBase } from './recognition.ts';
+import { type Recognition, nonTelemetry, weak, telemetry, withBase } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
 const base = (config: { base_topic?: string | undefined }): string => config.base_topic ?? 'zigbee2mqtt';
@@ -28,12 +28,12 @@ const whole: Shape = (record) => ({ record, metrics: record });
 function recognise({ levels, document, content }: Observed): Recognition | undefined {
   const at = levels.indexOf('bridge');
   if (at > 0 && isBridge(levels[at + 1], content.kind === 'tree' ? content.value : undefined))
-    return beside(withBase(levels.slice(0, at), 'zigbee2mqtt'));
+    return nonTelemetry(withBase(levels.slice(0, at), 'zigbee2mqtt'));
   if (levels[0] === 'zigbee2mqtt' && levels.length > 1)
-    return at < 0 && document !== undefined ? telemetry() : beside();
+    return at < 0 && document !== undefined ? telemetry() : nonTelemetry();
   if (levels.length < 2 || document === undefined || typeof own(document, 'linkquality') !== 'number')
     return undefined;
-  return perhaps(telemetry(withBase(levels.slice(0, 1), 'zigbee2mqtt')));
+  return weak(telemetry(withBase(levels.slice(0, 1), 'zigbee2mqtt')));
 }
 
 function isBridge(topic: string | undefined, value: unknown): boolean {

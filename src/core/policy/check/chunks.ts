@@ -7,7 +7,7 @@ import type { RelationPlan } from '../plan.ts';
 import { interval, literal, qualified } from '../repair/policy-sql.ts';
 
 import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
-import { present } from '../snapshot.ts';
+import { existingRelations } from '../snapshot.ts';
 
 const CHECK = 'chunks';
 /**
@@ -43,11 +43,11 @@ export const chunksCheck: PolicyCheck = {
   queries: (plan, snapshot) => [
     ...[QUERY, DIVIDED].map((text) => ({
       text,
-      values: [present(plan, snapshot).map(({ relation }) => relation.name)],
+      values: [existingRelations(plan, snapshot).map(({ relation }) => relation.name)],
     })),
   ],
   evaluate: (plan, snapshot, [rows = [], divided = []]) => [
-    ...present(plan, snapshot).flatMap((relation) => {
+    ...existingRelations(plan, snapshot).flatMap((relation) => {
       const row = rows.find((candidate) => textOf(candidate, 'name') === relation.relation.name);
       return row === undefined
         ? []
@@ -126,7 +126,7 @@ function count({ relation }: RelationPlan, row: CatalogRow): readonly Finding[] 
     {
       check: CHECK,
       subject: relation.name,
-      verdict: 'danger',
+      verdict: 'unsafe',
       severity: 'warning',
       expected: `at most ${MOST_CHUNKS} chunks`,
       actual: `${chunks} chunks`,

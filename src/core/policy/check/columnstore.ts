@@ -6,7 +6,7 @@ import type { ColumnstorePlan, RelationPlan } from '../plan.ts';
 import { columnstoreSettings, literal, qualified } from '../repair/policy-sql.ts';
 
 import { numberOf, optionalText, textOf } from '../row.ts';
-import { present } from '../snapshot.ts';
+import { existingRelations } from '../snapshot.ts';
 
 const CHECK = 'columnstore';
 
@@ -43,12 +43,12 @@ export const columnstoreCheck: PolicyCheck = {
   queries: (plan, snapshot) =>
     [QUERY, JOINED, OTHERWISE].map((text) => ({
       text,
-      values: [present(plan, snapshot).map(({ relation }) => relation.name)],
+      values: [existingRelations(plan, snapshot).map(({ relation }) => relation.name)],
     })),
   evaluate: (plan, snapshot, [rows = [], joined = [], otherwise = []]) => [
     ...joined.map((row) => checkJoined(row, snapshot.server.schema)),
     ...otherwise.map(checkOtherwise),
-    ...present(plan, snapshot).flatMap((relation) => {
+    ...existingRelations(plan, snapshot).flatMap((relation) => {
       const row = rows.find((candidate) => textOf(candidate, 'relation') === relation.relation.name);
       if (relation.columnstore === undefined) return [];
       const actual =

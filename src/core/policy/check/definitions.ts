@@ -4,7 +4,7 @@ import { EXPECTED_SCHEMA } from '../schema/expected-schema.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { numberOf } from '../row.ts';
-import { type Difference, follows, keyOf, tableDifferences } from '../schema/schema-difference.ts';
+import { type SchemaDrift, follows, keyOf, tableDrift } from '../schema/schema-drift.ts';
 import {
   type ChunkFault,
   type FoundSchema,
@@ -12,8 +12,8 @@ import {
   decodeSchema,
   schemaQueries,
 } from '../schema/schema.ts';
-import { type CatalogSnapshot, type ServerFacts, present } from '../snapshot.ts';
-import { viewDifferences } from '../schema/view-difference.ts';
+import { type CatalogSnapshot, type ServerFacts, existingRelations } from '../snapshot.ts';
+import { viewDrift } from '../schema/view-drift.ts';
 
 const CHECK = 'definitions';
 
@@ -44,24 +44,24 @@ export const definitionsCheck: PolicyCheck = {
 /** Missing or different relations are findings of `relations`. */
 function comparable(plan: PolicyPlan, snapshot: CatalogSnapshot): readonly string[] {
   const planned = plan.relations.map(({ relation }): string => relation.name);
-  const usable = present(plan, snapshot).map(({ relation }): string => relation.name);
+  const usable = existingRelations(plan, snapshot).map(({ relation }): string => relation.name);
   return Object.keys(EXPECTED_SCHEMA.relations).filter(
     (name) => !planned.includes(name) || usable.includes(name),
   );
 }
 
-function differences(name: string, found: FoundSchema, { server }: CatalogSnapshot): readonly Difference[] {
+function differences(name: string, found: FoundSchema, { server }: CatalogSnapshot): readonly SchemaDrift[] {
   const expected = EXPECTED_SCHEMA.relations[name];
   const table = found.relations.find((relation) => relation.name === name);
   const view = found.views.find((each) => each.name === name);
   if (expected === undefined || table === undefined) return [];
   return [
-    ...tableDifferences(
+    ...tableDrift(
       expected,
       table,
       found.relations.map((relation) => relation.name),
     ),
-    ...(view === undefined ? [] : viewDifferences(view, EXPECTED_SCHEMA, found.relations, server.schema)),
+    ...(view === undefined ? [] : viewDrift(view, EXPECTED_SCHEMA, found.relations, server.schema)),
     ...found.chunkFaults
       .filter((fault) => fault.name === name && isOurs(fault, expected))
       .map(chunkDifference),
@@ -82,7 +82,7 @@ function isOurs({ fault, definition, unique }: ChunkFault, expected: RelationSch
   }
 }
 
-function chunkDifference({ fault, definition, unique, chunks, chunk, object }: ChunkFault): Difference {
+function chunkDifference({ fault, definition, unique, chunks, chunk, object }: ChunkFault): SchemaDrift {
   const where = chunks === 1 ? `in ${chunk}` : `in ${counted(chunks, 'chunk')}, ${chunk} among them`;
   const twice = unique ? ': rows may be stored twice' : '';
   const each = chunks === 1 ? '' : '; the same in the others';
@@ -136,7 +136,7 @@ const MOST_SHOWN = 5;
 /** One finding per relation: a replaced relation differs in everything at once. */
 function finding(
   subject: string,
-  differences: readonly Difference[],
+  differences: readonly SchemaDrift[],
   server: ServerFacts,
 ): readonly Finding[] {
   if (differences.length === 0) return [];

@@ -5,7 +5,7 @@ import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { literal } from '../repair/policy-sql.ts';
 import { optionalNumber } from '../row.ts';
-import { type CatalogSnapshot, present } from '../snapshot.ts';
+import { type CatalogSnapshot, existingRelations } from '../snapshot.ts';
 
 const CHECK = 'disk';
 /** Figures that the daemon writes to app_metrics, and that this check reads. */
@@ -50,7 +50,7 @@ export const diskCheck: PolicyCheck = {
 };
 
 function figuresKept(plan: PolicyPlan, snapshot: CatalogSnapshot): boolean {
-  return present(plan, snapshot).some(({ relation }) => relation.name === 'app_metrics');
+  return existingRelations(plan, snapshot).some(({ relation }) => relation.name === 'app_metrics');
 }
 
 interface Figures {
@@ -81,7 +81,7 @@ function finding(severity: 'warning' | 'critical', actual: string, leastDays: nu
   return {
     check: CHECK,
     subject: 'database',
-    verdict: 'danger',
+    verdict: 'unsafe',
     severity,
     expected: `room for ${leastDays} days at the present rate`,
     actual,

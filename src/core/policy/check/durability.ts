@@ -61,7 +61,7 @@ function checkSetting({ name, value, where, remedy }: Setting): readonly Finding
   if (unsafe === undefined || value !== 'off') return [];
   return [
     {
-      ...{ check: CHECK, subject: name, verdict: 'danger', severity: unsafe.severity },
+      ...{ check: CHECK, subject: name, verdict: 'unsafe', severity: unsafe.severity },
       expected: `${name} = on`,
       actual: `${name} = off, set for ${where}: ${unsafe.effect}`,
       remedy: remedy('on'),
@@ -78,7 +78,7 @@ function checkTable(row: CatalogRow, schema: string): Finding {
     ? relation
     : `${chunks} of ${relation} (${names.length === 1 ? '' : 'such as '}${names[0]})`;
   return {
-    ...{ check: CHECK, subject: relation, verdict: 'danger', severity: 'critical' },
+    ...{ check: CHECK, subject: relation, verdict: 'unsafe', severity: 'critical' },
     expected: 'tables that are logged',
     actual: `${what} ${names.length === 1 ? 'is' : 'are'} UNLOGGED: empty after a crash, and not on a standby`,
     remedy: names.map((name) => `ALTER TABLE ${qualified(schema, name)} SET LOGGED;`).join(' '),

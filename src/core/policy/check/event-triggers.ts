@@ -40,7 +40,7 @@ function evaluate(row: CatalogRow): Finding {
   // A conditional one may be about something else: it is known only when it rejects.
   const severity = conditional ? 'info' : flagOf(row, 'of_tables') ? 'critical' : 'warning';
   return {
-    ...{ check: CHECK, subject: `event trigger ${name}`, verdict: 'danger', severity },
+    ...{ check: CHECK, subject: `event trigger ${name}`, verdict: 'unsafe', severity },
     expected: 'no event trigger that raises an exception',
     actual: `${name} calls ${textOf(row, 'function')}, which raises an exception${conditional ? ' on a condition' : ''}: temporary tables of batches, migrations and remedies may be refused`,
     remedy: `as superuser: ALTER EVENT TRIGGER ${identifier(name)} DISABLE; -- or let it pass the role of fieldwatch`,

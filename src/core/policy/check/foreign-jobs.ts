@@ -75,7 +75,7 @@ export const foreignJobsCheck: PolicyCheck = {
 function checkCron(row: CatalogRow): Finding {
   const [id, owner] = [numberOf(row, 'job_id'), textOf(row, 'owner')];
   return {
-    ...{ check: CHECK, subject: `cron job ${id}`, verdict: 'danger', severity: severityOf(row) },
+    ...{ check: CHECK, subject: `cron job ${id}`, verdict: 'unsafe', severity: severityOf(row) },
     expected: EXPECTED,
     actual: `job ${id} of ${owner} in pg_cron ${effectOf(row)}`,
     remedy: `as ${owner} or superuser: SELECT cron.alter_job(${id}, active => false); -- ${adviceOn(row)}`,
@@ -105,7 +105,7 @@ const adviceOn = (row: CatalogRow): string =>
 function checkJob(row: CatalogRow): Finding {
   const [id, owner] = [numberOf(row, 'job_id'), textOf(row, 'owner')];
   return {
-    ...{ check: CHECK, subject: `job ${id}`, verdict: 'danger', severity: severityOf(row) },
+    ...{ check: CHECK, subject: `job ${id}`, verdict: 'unsafe', severity: severityOf(row) },
     expected: EXPECTED,
     actual: `job ${id} of ${owner} calls ${textOf(row, 'procedure')}, which ${effectOf(row)}`,
     remedy: `${flagOf(row, 'manageable') ? '' : 'as superuser: '}SELECT alter_job(${id}, scheduled => false); -- ${adviceOn(row)}`,

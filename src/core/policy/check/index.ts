@@ -4,7 +4,7 @@ import { chunksCheck } from './chunks.ts';
 import { collationCheck } from './collation.ts';
 import { columnstoreCheck } from './columnstore.ts';
 import { compressionCheck } from './compression.ts';
-import { dataLossRiskCheck } from './danger.ts';
+import { dataLossRiskCheck } from './data-loss-risk.ts';
 import { definitionsCheck } from './definitions.ts';
 import { diskCheck } from './disk.ts';
 import { durabilityCheck } from './durability.ts';

@@ -71,7 +71,7 @@ export const overloadsCheck: PolicyCheck = {
 function evaluate(row: CatalogRow): Finding {
   const [kind, name] = [textOf(row, 'kind'), textOf(row, 'name')];
   return {
-    ...{ check: CHECK, subject: `${kind.toLowerCase()} ${name}`, verdict: 'danger', severity: 'warning' },
+    ...{ check: CHECK, subject: `${kind.toLowerCase()} ${name}`, verdict: 'unsafe', severity: 'warning' },
     expected: 'no overload of what PostgreSQL has, in a schema that is searched',
     actual: `${name} may be called in its place: what is stored, shown and verified may be wrong`,
     remedy: `as its owner: DROP ${kind} ${name}; -- or keep it in another schema: ALTER ${kind} ${name} SET SCHEMA …`,

@@ -14,7 +14,7 @@ import {
 import { addPolicy, alterJob, deleteJob, pauseJob, resumeJob } from '../repair/policy-sql.ts';
 import { type PolicyKind, relationNamed } from '../schema/relations.ts';
 import { dropsMore, dropsTooEarly, releaseQueries } from '../jobs/release.ts';
-import { type CatalogSnapshot, present } from '../snapshot.ts';
+import { type CatalogSnapshot, existingRelations } from '../snapshot.ts';
 
 const CHECK = 'policies';
 
@@ -33,7 +33,7 @@ export const policiesCheck: PolicyCheck = {
     const context = { snapshot, risky, homes: homesOf(plan, jobs) };
     return [
       ...ownerFindings(foreignersOf(plan, snapshot, jobs), snapshot),
-      ...present(plan, snapshot).flatMap((relation) => checkRelation(relation, jobs, context)),
+      ...existingRelations(plan, snapshot).flatMap((relation) => checkRelation(relation, jobs, context)),
     ];
   },
   repair: {
@@ -42,7 +42,7 @@ export const policiesCheck: PolicyCheck = {
       const due = details.flat();
       const jobs = (answers[0] ?? []).map(decodeJob);
       const foreigners = foreignersOf(plan, snapshot, jobs);
-      return present(plan, snapshot).flatMap(({ policies }) =>
+      return existingRelations(plan, snapshot).flatMap(({ policies }) =>
         policies.flatMap((policy) => {
           const steps = policySteps(CHECK, policy, jobsOf(policy, jobs, snapshot), snapshot, due);
           const isForeign = foreigners.some((stranger) => stranger.policy === policy);
@@ -64,7 +64,7 @@ function foreignersOf(
   snapshot: CatalogSnapshot,
   jobs: readonly PolicyJob[],
 ): readonly ForeignPolicy[] {
-  return present(plan, snapshot).flatMap(({ policies }) =>
+  return existingRelations(plan, snapshot).flatMap(({ policies }) =>
     policies.flatMap((policy) => {
       const [job] = jobsOf(policy, jobs, snapshot);
       return job !== undefined && isForeign(job, snapshot) ? [{ policy, job }] : [];

@@ -112,7 +112,7 @@ function evaluate(publication: Publication, { role }: ServerFacts): Finding {
   const list = byList ? [`ALTER PUBLICATION ${identifier(name)} SET (publish = 'insert, truncate');`] : [];
   const mayAll = faults.every(({ ours }) => ours) && (!byList || owner === role);
   return {
-    ...{ check: CHECK, subject: subjectOf(publication), verdict: 'danger', severity: 'critical' },
+    ...{ check: CHECK, subject: subjectOf(publication), verdict: 'unsafe', severity: 'critical' },
     expected: 'updates and deletes of the tables of fieldwatch are possible, published or not',
     actual: `${name} publishes those of ${faults.map((fault) => `${fault.name}, ${REASONS[fault.kind]}`).join('; ')}: they fail with 55000 or 42P10`,
     remedy: `${mayAll ? '' : 'as superuser: '}${[...identities, ...list].join(' ')}${byList ? ' -- or publish all columns of the tables of fieldwatch: no replica identity serves a list of some' : ''}`,

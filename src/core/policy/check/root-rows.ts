@@ -6,8 +6,8 @@ import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { qualified } from '../repair/policy-sql.ts';
 import { numberOf, textOf } from '../row.ts';
-import { keyColumns } from '../schema/schema-difference.ts';
-import { type CatalogSnapshot, present } from '../snapshot.ts';
+import { keyColumns } from '../schema/schema-drift.ts';
+import { type CatalogSnapshot, existingRelations } from '../snapshot.ts';
 
 const CHECK = 'root_rows';
 
@@ -32,7 +32,7 @@ export const rootRowsCheck: PolicyCheck = {
 };
 
 const hypertables = (plan: PolicyPlan, snapshot: CatalogSnapshot): readonly string[] =>
-  present(plan, snapshot)
+  existingRelations(plan, snapshot)
     .filter(({ relation }) => relation.kind === 'hypertable')
     .map(({ relation }) => relation.name);
 

@@ -8,7 +8,7 @@ import { type PolicyKind, relationNamed } from '../schema/relations.ts';
 import { NO_RELEASE, releaseOf, releaseQueries } from '../jobs/release.ts';
 
 import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
-import { type CatalogSnapshot, present } from '../snapshot.ts';
+import { type CatalogSnapshot, existingRelations } from '../snapshot.ts';
 
 const CHECK = 'runs';
 /**
@@ -112,7 +112,9 @@ type Fault = Pick<Finding, 'verdict' | 'actual' | 'remedy'>;
 function evaluate(plan: PolicyPlan, snapshot: CatalogSnapshot, row: CatalogRow): readonly Finding[] {
   const relation = relationNamed(textOf(row, 'relation'));
   const kind = kindOf(textOf(row, 'proc'));
-  const declared = present(plan, snapshot).find((candidate) => candidate.relation.name === relation?.name);
+  const declared = existingRelations(plan, snapshot).find(
+    (candidate) => candidate.relation.name === relation?.name,
+  );
   if (relation === undefined || kind === undefined || declared === undefined) return [];
   const fault = faultOf(row, snapshot);
   if (fault === undefined) return [];

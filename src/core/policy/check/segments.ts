@@ -4,7 +4,7 @@ import type { Finding } from '../finding.ts';
 import { formatInterval, intervalMs } from '../interval.ts';
 import type { PolicyPlan, RelationPlan } from '../plan.ts';
 import { numberOf, textOf } from '../row.ts';
-import { type CatalogSnapshot, present } from '../snapshot.ts';
+import { type CatalogSnapshot, existingRelations } from '../snapshot.ts';
 
 const CHECK = 'segments';
 /** Rows of a sensor in a chunk: below this a compressed segment is hardly smaller than its rows, or even bigger. */
@@ -23,7 +23,9 @@ const reach = (chunkInterval = '1 day'): string =>
 
 /** Whether a table's segments are sensors: only then the number of rows per sensor matters. */
 const segmented = (plan: PolicyPlan, snapshot: CatalogSnapshot): readonly RelationPlan[] =>
-  present(plan, snapshot).filter(({ columnstore }) => columnstore?.segmentBy.includes('sensor_id') === true);
+  existingRelations(plan, snapshot).filter(
+    ({ columnstore }) => columnstore?.segmentBy.includes('sensor_id') === true,
+  );
 
 // The first chunk with rows is excluded: the sensors may have begun in the middle of it. Old chunks are excluded
 // twice: as chunks, and from the plan, whose cost grows with the number of chunks.

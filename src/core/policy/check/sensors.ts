@@ -4,7 +4,7 @@ import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { qualified } from '../repair/policy-sql.ts';
 import { numberOf } from '../row.ts';
-import { present } from '../snapshot.ts';
+import { existingRelations } from '../snapshot.ts';
 
 const CHECK = 'sensors';
 /** Rows of each aggregate that are read. */
@@ -35,7 +35,7 @@ export const sensorsCheck: PolicyCheck = {
   name: CHECK,
   about: 'the sensors of the readings are registered',
   queries: (plan, snapshot) => {
-    const names = present(plan, snapshot).map(({ relation }): string => relation.name);
+    const names = existingRelations(plan, snapshot).map(({ relation }): string => relation.name);
     return FROM.every(({ relation }) => names.includes(relation)) ? [{ text: QUERY }] : [];
   },
   evaluate: (_plan, { server }, [rows = []]) => (rows.length === 0 ? [] : [evaluate(rows, server.schema)]),

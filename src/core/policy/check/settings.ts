@@ -70,7 +70,7 @@ function checkSetting({ name, value, where, remedy }: Setting): readonly Finding
   if (harmful?.isHarmful(value) !== true) return [];
   return [
     {
-      ...{ check: CHECK, subject: name, verdict: 'danger', severity: harmful.severity },
+      ...{ check: CHECK, subject: name, verdict: 'unsafe', severity: harmful.severity },
       expected: `${name} = ${harmful.wanted}`,
       actual: `${name} = ${value}, set for ${where}: ${harmful.effect}`,
       remedy: remedy(harmful.wanted),

@@ -33,7 +33,7 @@ function evaluate({ disk }: PolicyPlan, row: CatalogRow): Finding {
   const bounded = flagOf(row, 'bounded');
   const limit = disk.budgetBytes === undefined ? Math.max(MUCH_BYTES, size) : (disk.budgetBytes - size) / 2;
   return {
-    ...{ check: CHECK, subject: `slot ${name}`, verdict: 'danger' },
+    ...{ check: CHECK, subject: `slot ${name}`, verdict: 'unsafe' },
     severity: !bounded && retained > limit ? 'critical' : 'warning',
     expected: 'each replication slot has a consumer, or max_slot_wal_keep_size bounds what it keeps',
     actual: `the ${textOf(row, 'type')} slot ${name} is inactive and keeps ${counted(Math.round(retained / GIB), 'GiB', 'GiB')} of WAL${bounded ? '' : '; max_slot_wal_keep_size = -1: until the disk is full'}`,

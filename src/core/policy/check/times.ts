@@ -3,7 +3,7 @@ import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { literal, qualified } from '../repair/policy-sql.ts';
 import { numberOf, textOf } from '../row.ts';
-import { present } from '../snapshot.ts';
+import { existingRelations } from '../snapshot.ts';
 
 const CHECK = 'times';
 const AHEAD = '1 year';
@@ -24,7 +24,7 @@ export const timesCheck: PolicyCheck = {
   name: CHECK,
   about: `no rows are dated more than ${AHEAD} ahead`,
   queries: (plan, snapshot) => [
-    { text: QUERY, values: [present(plan, snapshot).map(({ relation }) => relation.name)] },
+    { text: QUERY, values: [existingRelations(plan, snapshot).map(({ relation }) => relation.name)] },
   ],
   evaluate: (_plan, { server: { schema } }, [rows = []]) =>
     rows.map((row): Finding => {

@@ -1,7 +1,7 @@
 import { type IntervalText, formatInterval, intervalMs } from '../interval.ts';
 import type { DeclaredPolicy, PolicyPlan } from '../plan.ts';
 import type { PolicyKind } from '../schema/relations.ts';
-import { type CatalogSnapshot, present } from '../snapshot.ts';
+import { type CatalogSnapshot, existingRelations } from '../snapshot.ts';
 
 /**
  * How far behind a policy may be before that is a finding: two runs (one just missed, one failed) and ten minutes for
@@ -17,7 +17,7 @@ export function presentPolicies(
   snapshot: CatalogSnapshot,
   kind: PolicyKind,
 ): readonly DeclaredPolicy[] {
-  return present(plan, snapshot)
+  return existingRelations(plan, snapshot)
     .flatMap(({ policies }) => policies)
     .filter((policy) => policy.kind === kind && policy.paused === undefined);
 }

@@ -1,6 +1,6 @@
 import {
   DIFFERENT_AFTER_MS,
-  type Difference,
+  type ConfigurationDifference,
   differences,
 } from '../../../core/alert/cluster/group-configuration.ts';
 import type { SectionDigests } from '../../../core/alert/cluster/section-digests.ts';
@@ -19,7 +19,7 @@ export interface ConfigurationWatchDeps {
 export class ConfigurationWatch {
   readonly #deps: ConfigurationWatchDeps;
   readonly #different;
-  #found: readonly Difference[] = [];
+  #found: readonly ConfigurationDifference[] = [];
   /** What the log said last: member and sections. */
   #logged = '';
 

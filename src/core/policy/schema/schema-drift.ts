@@ -3,7 +3,7 @@ import { identifier, literal } from '../repair/policy-sql.ts';
 import type { ColumnSchema, FoundColumn, FoundIndex, FoundRelation, RelationSchema } from './schema.ts';
 
 /** A difference from sql/, and the statement that removes it. */
-export interface Difference {
+export interface SchemaDrift {
   readonly expected: string;
   readonly actual: string;
   readonly remedy: string;
@@ -30,11 +30,11 @@ export function renamedColumns(expected: RelationSchema, found: FoundRelation): 
 }
 
 /** Compares columns, indexes and constraints of a table with the expected ones; `there`: our tables. */
-export function tableDifferences(
+export function tableDrift(
   expected: RelationSchema,
   found: FoundRelation,
   there: readonly string[],
-): readonly Difference[] {
+): readonly SchemaDrift[] {
   const renamed = renamedColumns(expected, found);
   const same: FoundRelation = {
     ...found,
@@ -52,10 +52,10 @@ export function tableDifferences(
   ];
 }
 
-function columnDifferences(expected: RelationSchema, found: FoundRelation): readonly Difference[] {
+function columnDifferences(expected: RelationSchema, found: FoundRelation): readonly SchemaDrift[] {
   const renamed = renamedColumns(expected, found);
   const alter = `ALTER TABLE ${found.table}`;
-  const differences: Difference[] = [...renamed].map(([now, name]) => ({
+  const differences: SchemaDrift[] = [...renamed].map(([now, name]) => ({
     expected: `a column ${name}`,
     actual: `it is named ${now}`,
     remedy: `${alter} RENAME COLUMN ${identifier(now)} TO ${identifier(name)}`,
@@ -83,7 +83,7 @@ const required = (column: ColumnSchema): boolean =>
   column.identity === undefined &&
   column.generated === undefined;
 
-function missingColumn(name: string, column: ColumnSchema, alter: string): Difference {
+function missingColumn(name: string, column: ColumnSchema, alter: string): SchemaDrift {
   const add = `${alter} ADD COLUMN ${identifier(name)} ${column.type}`;
   return {
     expected: `${name} ${describe(column)}`,
@@ -114,7 +114,7 @@ function changedColumn(
   wanted: ColumnSchema,
   actual: FoundColumn,
   table: string,
-): readonly Difference[] {
+): readonly SchemaDrift[] {
   if (describe(wanted) === describe(actual)) return [];
   const column = `ALTER COLUMN ${identifier(name)}`;
   const actions: string[] = [];
@@ -154,9 +154,9 @@ function identityAction({ identity }: ColumnSchema, actual: ColumnSchema): strin
     : `SET GENERATED ${identity}`;
 }
 
-function uniqueDifferences(expected: RelationSchema, found: FoundRelation): readonly Difference[] {
+function uniqueDifferences(expected: RelationSchema, found: FoundRelation): readonly SchemaDrift[] {
   const wanted = Object.entries(expected.unique);
-  const differences: Difference[] = [];
+  const differences: SchemaDrift[] = [];
   const kept = new Set<FoundIndex>();
   for (const [name, definition] of wanted) {
     const same = found.indexes.filter(
@@ -185,7 +185,7 @@ function missingKey(
   definition: string,
   inTheWay: FoundIndex | undefined,
   table: string,
-): Difference {
+): SchemaDrift {
   const create = definition.startsWith('PRIMARY KEY')
     ? `ALTER TABLE ${table} ADD CONSTRAINT ${name} ${definition}`
     : `CREATE UNIQUE INDEX ${name} ON ${table} USING ${definition}`;
@@ -207,8 +207,8 @@ const dropIndex = ({ name, constraint }: FoundIndex, table: string): string =>
     ? `DROP INDEX ${name}`
     : `ALTER TABLE ${table} DROP CONSTRAINT ${identifier(constraint)}`;
 
-function indexDifferences(expected: RelationSchema, found: FoundRelation): readonly Difference[] {
-  return expected.indexes.flatMap((definition): readonly Difference[] => {
+function indexDifferences(expected: RelationSchema, found: FoundRelation): readonly SchemaDrift[] {
+  return expected.indexes.flatMap((definition): readonly SchemaDrift[] => {
     const same = found.indexes.filter((index) => index.definition === definition);
     if (same.some(({ usable }) => usable)) return [];
     const broken = same[0] === undefined ? '' : `DROP INDEX ${same[0].name}; `;
@@ -227,7 +227,7 @@ function constraintDifferences(
   expected: RelationSchema,
   found: FoundRelation,
   there: readonly string[],
-): readonly Difference[] {
+): readonly SchemaDrift[] {
   // A renamed referenced table is a finding of its own.
   const valid = (definition: string) =>
     definition
@@ -241,7 +241,7 @@ function constraintDifferences(
   return [
     ...wanted
       .filter(([, definition]) => !has(actual, definition))
-      .map(([name, definition]): Difference => ({
+      .map(([name, definition]): SchemaDrift => ({
         expected: definition,
         actual: `no such constraint`,
         remedy: `ALTER TABLE ${found.table} ADD CONSTRAINT ${name} ${definition}`,
@@ -249,7 +249,7 @@ function constraintDifferences(
       })),
     ...actual
       .filter(([, definition]) => !has(wanted, definition))
-      .map(([name, definition]): Difference => ({
+      .map(([name, definition]): SchemaDrift => ({
         expected: 'no constraint that sql/ does not have',
         actual: `${name} ${definition}: rows may be refused`,
         remedy: `ALTER TABLE ${found.table} DROP CONSTRAINT ${identifier(name)}`,

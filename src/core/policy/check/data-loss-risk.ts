@@ -6,7 +6,7 @@ import { declaredPolicies } from '../plan.ts';
 import { pauseJob } from '../repair/policy-sql.ts';
 import { releaseQueries } from '../jobs/release.ts';
 
-const CHECK = 'danger';
+const CHECK = 'data_loss_risk';
 
 /** V8: no existing policy makes another one destroy data. Evaluated before any change, from the existing jobs. */
 export const dataLossRiskCheck: PolicyCheck = {
@@ -17,7 +17,7 @@ export const dataLossRiskCheck: PolicyCheck = {
     dataLossRisks(plan, rows.map(decodeJob)).map(({ subject, expected, actual, refresh, retention }) => ({
       check: CHECK,
       subject,
-      verdict: 'danger',
+      verdict: 'unsafe',
       severity: 'critical',
       expected,
       actual,

@@ -1,17 +1,17 @@
 import type { AlertNotification } from '../alert/model.ts';
 
 /** The state of an episode for sinks that display states. */
-export interface FormattedValue {
+export interface DisplayedState {
   readonly firing: boolean;
   /** It was notified as firing: after flapping it continues until it is notified as resolved. */
   readonly fired: boolean;
 }
 
 /** The state after a notification. An episode that began with flapping and never fired is over when the flapping is. */
-export function formatValue(
-  before: FormattedValue | undefined,
+export function displayedState(
+  before: DisplayedState | undefined,
   { event, firedAtMs }: Pick<AlertNotification, 'event' | 'firedAtMs'>,
-): FormattedValue {
+): DisplayedState {
   const fired = (before?.fired ?? false) || (firedAtMs ?? null) !== null;
   switch (event) {
     case 'firing':

@@ -1,18 +1,18 @@
 import { type ViewDefinition, parseView } from './expected-view.ts';
 import { identifier } from '../repair/policy-sql.ts';
-import { type Difference, renamedColumns } from './schema-difference.ts';
+import { type SchemaDrift, renamedColumns } from './schema-drift.ts';
 import type { DatabaseSchema, FoundRelation, FoundView } from './schema.ts';
 
 const REPLACE =
   'create the right one beside it from sql/, fill it, and swap the names; do not drop this one (docs/policies.md)';
 
 /** Compares the query of an aggregate with that of sql/: as created, as refreshed by, as read. */
-export function viewDifferences(
+export function viewDrift(
   view: FoundView,
   { relations }: DatabaseSchema,
   found: readonly FoundRelation[],
   schema: string,
-): readonly Difference[] {
+): readonly SchemaDrift[] {
   const expected = relations[view.name]?.view;
   const rows = found.find(({ name }) => name === view.name);
   if (expected === undefined || rows === undefined) return [];
@@ -74,7 +74,7 @@ function queryDifferences(
   return differences;
 }
 
-const renamedOutput = ({ expected, actual, renamed }: QueryDifference, view: string): Difference => ({
+const renamedOutput = ({ expected, actual, renamed }: QueryDifference, view: string): SchemaDrift => ({
   ...{ expected, actual },
   remedy:
     renamed === undefined
@@ -83,7 +83,7 @@ const renamedOutput = ({ expected, actual, renamed }: QueryDifference, view: str
 });
 
 /** TimescaleDB stores the query a second time, for refreshes. */
-function refreshedBy(view: FoundView, differences: readonly QueryDifference[]): readonly Difference[] {
+function refreshedBy(view: FoundView, differences: readonly QueryDifference[]): readonly SchemaDrift[] {
   const { partial, direct } = view;
   return differences.map(({ expected, actual }) => ({
     expected: `refreshed by ${expected}`,
@@ -95,7 +95,7 @@ function refreshedBy(view: FoundView, differences: readonly QueryDifference[]): 
 }
 
 /** A reader gets the rows of the aggregate's own table, all of them. */
-function readAs(view: FoundView, rows: FoundRelation): readonly Difference[] {
+function readAs(view: FoundView, rows: FoundRelation): readonly SchemaDrift[] {
   if (view.realtime)
     return [
       {

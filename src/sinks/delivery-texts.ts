@@ -10,7 +10,7 @@ import { type SinkDeps, completed, textContext } from './sink.ts';
 type Config = Parameters<typeof textContext>[0] & Parameters<typeof textsOf>[0] & { readonly name: string };
 
 /** A delivery in the words of a sink. */
-export interface Worded {
+export interface DeliveryText {
   readonly delivery: Delivery;
   /** The most important of its notifications. */
   readonly first: OutgoingNotification;
@@ -21,7 +21,7 @@ export interface Worded {
 }
 
 /** Puts deliveries into words, each at the moment of its sending. */
-export class Wording {
+export class DeliveryTexts {
   readonly #config: Config;
   readonly #deps: SinkDeps;
   readonly #texts: MessageTexts;
@@ -36,7 +36,7 @@ export class Wording {
     return this.#texts.body !== undefined;
   }
 
-  async of(given: Delivery): Promise<Worded> {
+  async of(given: Delivery): Promise<DeliveryText> {
     const delivery = await completed(given, this.#config, this.#deps);
     const context = textContext(this.#config, this.#deps);
     const first = firstOf(delivery);
