@@ -57,7 +57,7 @@ const EXPORTS = { total: 4, each: 2 };
 /** Of an answer that is sent piece by piece. */
 const STREAM_MS = 300_000;
 
-/** What an answer says to a browser that shows it by itself. */
+/** Headers of an answer, for a browser that shows it by itself. */
 const HEADERS = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
@@ -187,7 +187,7 @@ function register(app: FastifyInstance, given: AnyResource, { deps, connections 
   });
 }
 
-/** What a reader reads piece by piece is its own; everything else is written once for all of them. */
+/** A result that is read piece by piece belongs to one reader; all others are written once for every reader. */
 async function sharedResult(
   run: () => Promise<unknown>,
   key: string,
@@ -384,7 +384,7 @@ function send(reply: FastifyReply, problem: Problem): void {
     .send(`${JSON.stringify(problem)}\n`);
 }
 
-/** What the server itself refuses, in our terms. */
+/** The server's own refusal, in our terms. */
 function faultOf(error: unknown, request: FastifyRequest): unknown {
   // The zero character, one outside the encoding of the database, a number beyond its types: nothing is stored under such a name.
   if (error instanceof FieldwatchError && error.code === 'DB_ROW_REFUSED')

@@ -40,7 +40,7 @@ export interface DaemonView {
   config(): ConfigInEffect | undefined;
 }
 
-/** What the scheduler last found. */
+/** Result of the scheduler's last verification. */
 export interface PolicyState {
   readonly role: 'leader' | 'standby' | 'unknown';
   readonly verifiedAtMs: Millis | undefined;
@@ -55,7 +55,7 @@ export type MessageToDecode = z.output<typeof decodeRequestSchema>;
 /** A silence to be added, with its defaults. */
 export type SilenceToAdd = z.output<typeof newSilenceSchema>;
 
-/** What operators change, by the same commands as on the command line. `by` is who asked for it. */
+/** Changes by operators, by the same commands as on the command line. `by` is the operator. */
 export interface Operations {
   /** Verifies now; resolves with what was found. */
   checkPolicies(): Promise<PolicyState>;

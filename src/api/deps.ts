@@ -13,7 +13,7 @@ import type { Events } from './events/index.ts';
 import type { Places } from './places.ts';
 import type { SharedReads } from './shared-reads.ts';
 
-/** What the API needs of the daemon. `src/app/wiring/api.ts` builds it with the first request. */
+/** Dependencies of the API on the daemon. `src/app/wiring/api.ts` builds it with the first request. */
 export interface DaemonDeps {
   /** Connections of its own, few and with limits of time: a query of the page never waits before one of the intake. */
   readonly db: Db;
@@ -30,7 +30,7 @@ export interface DaemonDeps {
   readonly links?: LinkDeps | undefined;
 }
 
-/** What answers the links in notifications. */
+/** Dependencies of the links in notifications. */
 export interface LinkDeps {
   /** As it is now; undefined: its file cannot be read, or holds none. */
   readonly secret: () => string | undefined;
@@ -55,7 +55,7 @@ export type OpenFrameWriter = (
   write: WriteBytes,
 ) => Promise<FrameWriter>;
 
-/** What a resource has at hand. */
+/** Dependencies of a resource. */
 export interface ApiDeps extends DaemonDeps {
   /** Tokens and sessions. */
   readonly access: Access;

@@ -83,7 +83,7 @@ const nameIn = (body: unknown): string =>
 interface Shown {
   readonly status: number;
   readonly language: Language;
-  /** What the alert is about. */
+  /** Subject of the alert. */
   readonly about?: string;
   readonly text: string;
   readonly form?: { readonly button: string; readonly name: string };

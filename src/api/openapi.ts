@@ -7,7 +7,7 @@ import type { AnyResource } from './resource/resource.ts';
 
 type Transform = NonNullable<Parameters<typeof createJsonSchemaTransform>[0]['zodToJsonConfig']>;
 
-/** What a reader of the document knows anyway: the form of a time, and how far numbers reach. */
+/** Left out, as readers of the document know it: the form of a time, and how far numbers reach. */
 const zodToJsonConfig: Transform = {
   override: ({ jsonSchema }) => {
     if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;

@@ -3,7 +3,7 @@ import type { Problem } from './contract/problem.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** What a code means for the client, where its kind alone does not say. */
+/** HTTP status of a code, where its kind alone does not decide it. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ALERT_NOT_OPEN: 409,
   ALERT_UNKNOWN: 404,

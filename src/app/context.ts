@@ -38,7 +38,7 @@ import type { LateRefresh } from '../services/policy/late-refresh.ts';
 import type { MaintenanceTasks } from '../services/policy/maintenance.ts';
 import type { PolicyScheduler } from '../services/policy/scheduler.ts';
 
-/** What the process gives the daemon besides its configuration. */
+/** Dependencies of the daemon on its process, besides its configuration. */
 export interface AppDeps {
   readonly logger: Logger;
   readonly metrics: MetricsRegistry;
@@ -127,7 +127,7 @@ export interface HttpListener {
   reread(): () => void;
 }
 
-/** What changes while the daemon runs. */
+/** State that changes while the daemon runs. */
 export interface Live {
   config: Config;
   router: Router;
@@ -183,7 +183,7 @@ export interface Context extends Pick<AppDeps, 'logger' | 'metrics' | 'alertLog'
   readonly http: HttpListener | undefined;
 }
 
-/** What every component is built with. */
+/** Dependencies of every component. */
 export type Base = Pick<
   Context,
   'config' | 'clock' | 'logger' | 'metrics' | 'cleanup' | 'live' | 'alertLog' | 'onAlert' | 'wrap'

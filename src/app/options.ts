@@ -52,7 +52,7 @@ export function storeOptions(config: Config, url: string, purpose: string): Stor
   return config.mqtt.share_group === undefined ? options : { ...options, idleInTransactionMs: LEASE_MS / 2 };
 }
 
-/** What kind of metric a name is of, by the patterns of the configuration. */
+/** Metric kind of a name, by the patterns of the configuration. */
 export const kindsOf =
   ({ counters, wraps_at: wrapsAt }: Config['metrics']) =>
   (name: string): MetricKind =>

@@ -47,7 +47,7 @@ export interface Program extends Pick<
 
 /** How long ago a daemon may have been there to count as the one that evaluates. */
 const DAEMON_SEEN_MS = 24 * 3_600_000;
-/** What was handed over before it is evaluated first: a long queue is not waited for. */
+/** Readings handed over before are evaluated first: a long queue is not waited for. */
 const CATCH_UP_TRIES = 100;
 const CATCH_UP_PAUSE_MS = 50;
 

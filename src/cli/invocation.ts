@@ -29,7 +29,7 @@ export function configFileOf(argv: readonly string[]): string | undefined {
 }
 
 export interface Invocation {
-  /** What a user types before a command of this program: `fieldwatch`, `npx fieldwatch`. */
+  /** Words before a command of this program: `fieldwatch`, `npx fieldwatch`. */
   readonly invocation: string;
   /** The configuration file of this call; without it a pasted command would read another one. */
   readonly configFile?: string | undefined;

@@ -57,7 +57,7 @@ interface NamedOptions extends Selection {
 }
 
 interface Access extends DatabaseAccess {
-  /** What alerts of the system are about may be named as a sensor. */
+  /** Subjects of system alerts may be named as a sensor. */
   readonly subjects?: boolean;
 }
 

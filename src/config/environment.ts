@@ -84,7 +84,7 @@ export function readEnvironment(root: z.core.$ZodType, env: Environment): Enviro
 
 type ScalarKind = 'text' | 'number' | 'boolean' | 'list';
 
-/** What an environment text is read as; undefined for sections, maps and lists of sections. */
+/** Type that an environment text is read as; undefined for sections, maps and lists of sections. */
 function scalarKind(schema: z.core.$ZodType): ScalarKind | undefined {
   const def = (inspect(schema).core as z.core.$ZodTypes)._zod.def;
   if (def.type === 'number' || def.type === 'boolean') return def.type;

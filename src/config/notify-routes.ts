@@ -47,7 +47,7 @@ export interface NotifyFault {
 
 const MAX_DEPTH = 8;
 
-/** What the keys of a route alone do not show: names that lead nowhere, and routes that never send. */
+/** Faults that the keys of a route alone do not show: names that lead nowhere, and routes that never send. */
 export function notifyFaults(notify: NotifyEntries): readonly NotifyFault[] {
   const known: Known = {
     sinks: notify.sinks.map(({ name }) => name),

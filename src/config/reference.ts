@@ -87,7 +87,7 @@ function nestedRows(def: Def, key: string, listed: Listed): Row[] {
 
 const hasIdentity = (schema: z.core.$ZodType) => z.globalRegistry.get(schema)?.id !== undefined;
 
-/** What refers to itself is listed once. */
+/** A schema that refers to itself is listed once. */
 const withoutItself = (schema: z.core.$ZodType, key: string, listed: Listed) =>
   isLazy(schema) ? [] : rows(schema, key, listed).filter((row) => row.key !== key);
 

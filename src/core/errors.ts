@@ -9,7 +9,7 @@ export interface ErrorDetail {
   /** Stable, upper-case, greppable: `DB_UNREACHABLE`. Never reused for another meaning. */
   readonly code: string;
   readonly kind: ErrorKind;
-  /** What the operator can do about it, as a sentence. */
+  /** The operator's way out, as a sentence. */
   readonly remedy?: string;
   readonly cause?: unknown;
 }

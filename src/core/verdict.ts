@@ -2,7 +2,7 @@ import type { Severity } from './alert/model.ts';
 import { counted } from './counted.ts';
 import { plainText } from './printable.ts';
 
-/** What is looked at to say whether all is well. Figures of the database are absent while it does not answer. */
+/** Facts that decide the verdict on the daemon. Figures of the database are absent while it does not answer. */
 export interface VerdictFacts {
   readonly database: { readonly connected: boolean; readonly detail: string | undefined };
   readonly broker: {

@@ -24,7 +24,7 @@ const NO_TELEMETRY: ReadonlySet<RejectCode> = new Set([
 const MAX_IGNORED = 100;
 const MAX_RENAMED = 50;
 
-/** What a route needs so that the samples leave no dead letter behind; unchanged where nothing can be done. */
+/** Adds the keys that a route needs to store all samples; unchanged where none helps. */
 export function autoFix(draft: DraftRoute, dryRun: RouteDryRun, all: DryRun): DraftRoute {
   return [fixTime, fixDevice, fixUnits, fixBlocks, fixNames].reduce(
     (route, fix) => fix(route, dryRun),

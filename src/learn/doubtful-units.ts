@@ -7,7 +7,7 @@ import type { Series } from './series.ts';
 type Devices = ReadonlyMap<string, ReadonlyMap<string, Series>>;
 type Quantity = 'temperature' | 'pressure';
 
-/** What a barometer between the sea and 3,000 m shows in other units than hPa. */
+/** Readings of a barometer between the sea and 3,000 m in other units than hPa. */
 const AIR = [
   { unit: 'Pa', from: 60_000, to: 115_000 },
   { unit: 'mmHg', from: 650, to: 800 },
@@ -40,7 +40,7 @@ export function isKelvin(devices: Devices): boolean {
   );
 }
 
-/** What a metric of one device may be instead of °C or hPa; undefined: nothing speaks against them. */
+/** Unit that a metric of one device may have instead of °C or hPa; undefined: nothing speaks against them. */
 function doubtOf(quantity: Quantity, metrics: ReadonlyMap<string, Series>): string | undefined {
   const series = metrics.get(quantity);
   if (series === undefined) return undefined;

@@ -14,7 +14,7 @@ export interface MetricFacts {
   max: number;
 }
 
-/** What one route made of the samples. */
+/** Result of one route on the samples. */
 export interface RouteDryRun {
   messages: number;
   readonly topics: Set<string>;
@@ -27,7 +27,7 @@ export interface RouteDryRun {
   readonly contested: Set<string>;
   /** The values at each time of a device that payloads name: the last few thousand. */
   readonly values: Map<string, ReadonlyMap<string, number>>;
-  /** What became a dead letter: topic -> code -> messages. */
+  /** Dead letters: topic -> code -> messages. */
   readonly faults: Map<string, Map<RejectCode, number>>;
 }
 

@@ -3,9 +3,9 @@ import type { Millis } from '../core/reading.ts';
 
 /** Enough of a topic to see what varies; a whole day would add nothing. */
 const SAMPLES_PER_TOPIC = 50;
-/** What a command may remember. */
+/** Limits of a command. */
 const COMMAND: GatheringLimits = { topics: 20_000, bytes: 64 * 1024 ** 2 };
-/** What a sample costs beside its payload and topic. */
+/** Bytes of a sample without its payload and topic. */
 const SAMPLE_BYTES = 200;
 
 export interface GatheringLimits {

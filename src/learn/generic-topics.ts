@@ -26,7 +26,7 @@ export interface ScalarTopic extends GenericTopic {
 /** Words that end a topic without naming a quantity. */
 const GENERIC = /^(?:state|value|val|reading|current|data)$/i;
 
-/** What a topic mostly carries decides; what differs from it shows when the route is tried. */
+/** The majority of a topic's messages decides; others show when the route is tried. */
 export function kindOf(messages: readonly Observed[]): 'tree' | 'senml' | 'lines' | 'table' | 'number' {
   const counts = new Map<string, number>();
   for (const { content } of messages) counts.set(content.kind, (counts.get(content.kind) ?? 0) + 1);

@@ -191,7 +191,7 @@ function learnedRoute(
   };
 }
 
-/** What the operator should know about an ecosystem. */
+/** Hints for the operator about an ecosystem. */
 function hintsOf(route: RouteConfig, dryRun: RouteDryRun | undefined): string[] {
   const hints = dryRun === undefined ? [] : unitDoubts(route, dryRun.devices);
   if ((dryRun?.messages ?? 0) === 0)

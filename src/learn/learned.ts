@@ -27,7 +27,7 @@ export interface LearnedRoute {
   readonly devices: readonly string[];
   readonly metrics: readonly LearnedMetric[];
   readonly hints: readonly string[];
-  /** What would still become dead letters. */
+  /** Messages that would still become dead letters. */
   readonly faults: readonly Reason[];
 }
 

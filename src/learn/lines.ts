@@ -48,7 +48,7 @@ export function lineFacts(messages: readonly Observed[], several: boolean): Line
 export const hasSeveralMeasurements = (messages: readonly Observed[]): boolean =>
   new Set(messages.flatMap(linesOf).map(({ measurement }) => measurement)).size > 1;
 
-/** What distinguishes the fields of one device: the measurement, and tags that vary (`cpu`, `path`). */
+/** Name parts that distinguish the fields of one device: the measurement, and tags that vary (`cpu`, `path`). */
 function metricName(lines: readonly Line[], tag: string | undefined, several: boolean): string | undefined {
   const ofDevice = ({ measurement, tags }: Line): string =>
     JSON.stringify([measurement, tag === undefined ? '' : (tags.get(tag) ?? '')]);

@@ -67,7 +67,7 @@ function ruleOf({ arrivals, topic, range }: Series, gathering: Gathering): Propo
   };
 }
 
-/** What each of them has, as wide as the widest. */
+/** The part that all of them share, as wide as the widest. */
 function commonRule(rules: readonly ProposedRule[]): ProposedRule {
   return rules.reduce((one, other) => {
     const [a, b] = [one.no_data_after, other.no_data_after];
@@ -78,7 +78,7 @@ function commonRule(rules: readonly ProposedRule[]): ProposedRule {
   });
 }
 
-/** What only some of them have. */
+/** The part that only some of them have. */
 const beyond = (rule: ProposedRule, common: ProposedRule): ProposedRule =>
   Object.fromEntries(Object.entries(rule).filter(([key]) => !Object.hasOwn(common, key)));
 

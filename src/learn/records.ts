@@ -27,7 +27,7 @@ const METRICS_KEYS = /^(?:values?|data|metrics|measurements?|readings?|sensors?|
 const ASIDE = /^(?:errors?|metas?|meta_?data|info|header|context|tags)$/i;
 const DEVICE_NAMES =
   /^(?:dev(?:ice)?_?(?:id|name|eui|uid)?|node(?:_?id|_?name)?|sensor(?:_?id|_?name)?|serial(?:_?n(?:o|umber|r))?|mac(?:_?addr(?:ess)?)?|eui|imei|uuid|unit_?id|station(?:_?id)?|gateway_?id|client_?id|source|name|id)$/i;
-/** What numbers messages or their writers, and measures nothing. */
+/** Keys that number messages or their writers, and measure nothing. */
 const NUMBERING =
   /^(?:seq(?:uence)?(?:_?n(?:o|umber|r))?|data_?set_?writer_?id|(?:msg|message|packet)_?(?:id|no|number|nr)|f_?cnt|(?:major|minor|spec|schema)_?version|version)$/i;
 /** The receivers of a message, not its measurements. */

@@ -35,7 +35,7 @@ export interface UnitRoute {
   readonly hints: readonly string[];
 }
 
-/** What all the messages of one topic state. */
+/** Units stated by all the messages of one topic. */
 interface Stated {
   readonly topic: string;
   readonly captures: Captures;
@@ -79,7 +79,7 @@ function withFound(route: RouteConfig, found: readonly Stated[]): UnitRoute {
   };
 }
 
-/** What a route does anyhow: a well-known name in its usual unit. */
+/** The default of a route: a well-known name in its usual unit. */
 const isUsual = (name: string, { path, unit }: FieldConfig): boolean =>
   unit === undefined && (path === undefined || nameOf(path.slice(1)) === name);
 

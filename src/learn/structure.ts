@@ -7,7 +7,7 @@ export interface TopicGroup<T extends TopicFacts> {
 
 export interface TopicFacts {
   readonly levels: readonly string[];
-  /** What the payloads have in common: keys, or the codec alone. Topics are one group where half of it is shared. */
+  /** The common part of the payloads: keys, or the codec alone. Topics are one group where half of it is shared. */
   readonly signature: ReadonlySet<string>;
 }
 

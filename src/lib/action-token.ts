@@ -2,7 +2,7 @@ import type * as Crypto from 'node:crypto';
 import type { Millis } from '../core/reading.ts';
 import { loadLibrary } from './load-library.ts';
 
-/** What a link in a notification may do: one thing, with one alert. */
+/** Actions of a link in a notification: one thing, with one alert. */
 export const ACTIONS = ['ack', 'silence'] as const;
 export type AlertAction = (typeof ACTIONS)[number];
 

@@ -4,7 +4,7 @@ import type { Logger } from '../ports/metrics.ts';
 type Release = () => Promise<void> | void;
 
 /**
- * What was acquired, released last in, first out. Registered where it is acquired, so that a start that fails half-way
+ * Acquired resources, released last in, first out. Registered where it is acquired, so that a start that fails half-way
  * gives back all it took.
  */
 export class CleanupStack {

@@ -29,7 +29,7 @@ export const eventOf = (n: AlertChange): AlertEvent => ({
 
 type Listener = (alert: AlertEvent) => void;
 
-/** What happens to alerts, by whichever process: read from the outbox, as the API does. It polls only while there is a listener. */
+/** Alert events of all processes: read from the outbox, as the API does. It polls only while there is a listener. */
 export class AlertFeed {
   private readonly db: Db;
   private readonly clock: Clock;

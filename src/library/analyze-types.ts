@@ -118,7 +118,7 @@ export interface Analyze {
   describe(input: DescribeInput): Promise<readonly Description[]>;
   /** Correlation of metrics, or of sensors, by their means of common buckets. */
   correlate(input: CorrelateInput): Promise<readonly PairCorrelation[]>;
-  /** What is usual at each hour of a day, day of a week, or hour of a week, in a time zone. */
+  /** Usual values at each hour of a day, day of a week, or hour of a week, in a time zone. */
   pattern(input: PatternInput): Promise<readonly PatternPart[]>;
   /** Gaps that are longer than the sensor's own rhythm, and the share that is there of each day. */
   missing(input: MissingInput): Promise<readonly SensorPresence[]>;

@@ -12,7 +12,7 @@ import { timeOf } from './time.ts';
 let defaults: Config | undefined;
 
 /**
- * What a route makes of a message: the decoder of the daemon. Pure: the same route, message and time of arrival give the same
+ * Decodes a message by a route, as the daemon does. Pure: the same route, message and time of arrival give the same
  * readings.
  *
  * @throws FieldwatchError ROUTE_INVALID

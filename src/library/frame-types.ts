@@ -35,7 +35,7 @@ export interface SaveFrameOptions {
   readonly onProgress?: (rows: number) => void;
 }
 
-/** What became of the rows of a table. */
+/** Outcome of the rows of a table. */
 export interface SaveFrameOutcome {
   readonly rows: number;
   /** New readings, and metrics that have no column in `sensor_readings`. */

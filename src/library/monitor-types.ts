@@ -82,7 +82,7 @@ export interface ReadingInput {
   readonly location?: string;
 }
 
-/** What became of readings; the five add up to those that were given. */
+/** Outcome of readings; the five add up to those that were given. */
 export interface RecordOutcome {
   /** New rows. */
   readonly stored: number;
@@ -108,7 +108,7 @@ export interface RecordOptions {
   };
 }
 
-/** What `summary` gives. */
+/** Result of `summary`. */
 export interface SensorSummary extends SensorInfo {
   readonly from: Date;
   readonly to: Date;
@@ -155,7 +155,7 @@ export interface RecentAlert {
   readonly state: string;
 }
 
-/** What happened to an alert, whichever program or daemon evaluated it. */
+/** Event of an alert, whichever program or daemon evaluated it. */
 export interface AlertEvent {
   readonly event:
     'firing' | 'escalated' | 'deescalated' | 'resolved' | 'reminder' | 'flapping_start' | 'flapping_end';
@@ -186,7 +186,7 @@ export interface StoredReading {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Who evaluates the alerts of what this program records. */
+/** The evaluator of the readings that this program records. */
 export type EvaluatedBy = 'program' | 'daemon' | 'nothing';
 
 /** The database of sensors, from a program: what `openMonitor` gives. Its methods may be called at once. */
@@ -302,7 +302,7 @@ export interface Monitor extends AsyncDisposable {
    */
   on(event: 'alert', listener: (alert: AlertEvent) => void): AlertSubscription;
 
-  /** Who evaluates the alerts of what is recorded now. */
+  /** The evaluator of the readings that are recorded now. */
   evaluatedBy(): Promise<EvaluatedBy>;
 
   /** Finishes what is under way, and disconnects. Idempotent; `await using` calls it. */
@@ -312,6 +312,6 @@ export interface Monitor extends AsyncDisposable {
 /** A listener of alerts: called, it ends. */
 export interface AlertSubscription {
   (): void;
-  /** What happens to alerts from then on reaches the listener. */
+  /** Alert events from then on reach the listener. */
   readonly ready: Promise<void>;
 }

@@ -320,7 +320,7 @@ class DatabaseMonitor implements Monitor {
     return this.close();
   }
 
-  /** What was called before the end goes on, as far as its next query. */
+  /** Calls made before the end go on, as far as their next query. */
   private checkOpen(): void {
     if (this.closed) throw isClosed();
   }

@@ -14,7 +14,7 @@ export interface MessageInput {
   readonly receivedAt?: Date | number | string;
 }
 
-/** What a route makes of a message. */
+/** A decoded message. */
 export interface DecodedMessage {
   /** Why it gives no reading, or null: the reason of its dead letter. */
   readonly reject: string | null;
@@ -38,7 +38,7 @@ export interface EvaluatedReading {
   readonly receivedAt?: Date | number | string;
 }
 
-/** What the rules select by. */
+/** Properties that the rules select by. */
 export interface EvaluatedSensor {
   readonly sensor: string;
   readonly type?: string;

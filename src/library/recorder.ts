@@ -58,7 +58,7 @@ class RecordedReading implements LetterSource, IngestRow {
     this.arrivalUs = arrivalUs;
   }
 
-  /** What the checks have made of it. */
+  /** Fills it with the reading as checked. */
   take({ device, timeUs, metrics, stamped }: Reading, sensor: Sensor | undefined): this {
     this.key = device;
     this.timeUs = timeUs;
@@ -139,7 +139,7 @@ export class Recorder {
   }
 
   /**
-   * What was taken from the source is stored, also where the source throws or `signal` aborts. An open batch of an async source waits for
+   * Everything taken from the source is stored, also where the source throws or `signal` aborts. An open batch of an async source waits for
    * further readings as long as that of the daemon (`ingest.batch.linger`).
    */
   async many(
@@ -227,7 +227,7 @@ export class Recorder {
     }
   }
 
-  /** What follows is refused; what is being written is not affected. */
+  /** Later readings are refused; a write under way is not affected. */
   close(): void {
     this.closed = true;
   }

@@ -25,7 +25,7 @@ export interface AlertRule {
   readonly max_mean?: number | null;
   /** Fires when the standard deviation over `window` is above this. */
   readonly max_spread?: number | null;
-  /** What `max_mean`, `min_mean` and `max_spread` look back over; 10m by default. */
+  /** Time that `max_mean`, `min_mean` and `max_spread` look back over; 10m by default. */
   readonly window?: Duration;
   /** Fires when the value minus the last value of another metric, of the same sensor or of another one, is outside. */
   readonly difference?: {

@@ -29,7 +29,7 @@ export type LastReadings = (
   metrics?: ReadonlySet<string>,
 ) => Promise<readonly LastReading[]>;
 
-/** What the alert engine reads back. It writes only through `ReadingStore.commit`, in the batch's transaction. */
+/** State that the alert engine reads back. It writes only through `ReadingStore.commit`, in the batch's transaction. */
 export interface AlertStore {
   /** The rows of `alert_state`: of the sensors of these shards, or of all. */
   loadStates(shards?: readonly number[]): Promise<readonly AlertStateRow[]>;
@@ -80,7 +80,7 @@ export interface AlertLog {
   write(line: string): void;
   /** Which of these are in it already, as far back as it can be read: those that a crash left unmarked. */
   holds?(keys: readonly NotificationKey[]): ReadonlySet<string>;
-  /** What left before its row existed, as far back as it can be read. */
+  /** Lines that were published before their rows existed, as far back as they can be read. */
   unpersisted?(): readonly AlertLineKey[];
 }
 
@@ -102,7 +102,7 @@ export interface NewDelivery extends NotificationKey {
   readonly groupIntervalMs: number;
   /** From now until it is due: the wait of its group, or the end of what holds it. */
   readonly dueInMs: number;
-  /** What holds it: at its due time it is queued if its alert is firing, not acknowledged and not suppressed. */
+  /** The reason for holding it: at its due time it is queued if its alert is firing, not acknowledged and not suppressed. */
   readonly heldBy?: 'mute' | 'escalation' | undefined;
   /** Of an escalation: seconds after the firing. */
   readonly step?: number | undefined;

@@ -11,7 +11,7 @@ export interface CommandMessage {
 }
 
 export interface CommandConnection {
-  /** Resolves with the reason when it has ended, whoever ended it: BROKER_UNREACHABLE or SUBSCRIPTION_REFUSED. */
+  /** Resolves with the reason when it has ended, by either side: BROKER_UNREACHABLE or SUBSCRIPTION_REFUSED. */
   readonly closed: Promise<FieldwatchError>;
   /** Idempotent. */
   close(): Promise<void>;

@@ -1,5 +1,5 @@
-/** What the server that accepted a request does for whoever answers it. */
+/** Connection of a request, as its handler sees it. */
 export interface Connection {
-  /** From now to the last byte of the answer, in place of the usual limit. Infinity: whoever answers ends the connection. */
+  /** From now to the last byte of the answer, in place of the usual limit. Infinity: the handler ends the connection. */
   limit(ms: number): void;
 }

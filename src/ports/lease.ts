@@ -13,20 +13,20 @@ export interface NamedLeases {
   release(name: string, owner: string): Promise<void>;
 }
 
-/** What a member reports with each renewal. */
+/** Report of a member with each renewal. */
 export interface MemberReport {
   readonly connectsSensors: boolean;
   readonly received?: readonly number[] | undefined;
   /** Readings wait for it at the broker, in its spool, or for a commit that takes long. */
   readonly behind?: boolean | undefined;
-  /** What it is subscribed to at the broker: members with the same one share the messages. Absent: nothing, or not all. */
+  /** Its subscription at the broker: members with the same one share the messages. Absent: nothing, or not all. */
   readonly subscribed?: string | undefined;
-  /** What its readings become depends on these sections: members should have the same. */
+  /** Sections that decide the outcome of its readings: members should have the same. */
   readonly configuration?: SectionDigests | undefined;
 }
 
 /**
- * What the members of a group may have to wait for once a process has left: nothing; what the broker keeps in its session,
+ * Messages that the members of a group may have to wait for once a process has left: nothing; what the broker keeps in its session,
  * or its spool has; or, as it never received anything, what its former processes left, if there were any.
  */
 export type Remains = 'nothing' | 'something' | 'as_before';

@@ -93,7 +93,7 @@ export interface SinkQueue {
   confirmGroup(name: GroupName, group: QueuedGroup, outcome: DeliveryOutcome): Promise<void>;
 }
 
-/** What became of the held deliveries that were due. */
+/** Outcome of the held deliveries that were due. */
 export interface HeldReport {
   /** Now in the queue. */
   readonly released: number;
@@ -136,7 +136,7 @@ export interface NotificationStore extends NamedLeases {
   queueDue(sink: string): Promise<HeldReport>;
   /** Enforces the bounds: collapses, expires, drops the oldest. */
   enforceLimits(sink: string, bounds: QueueBounds): Promise<QueueLimitsReport>;
-  /** What was sent while the database was away: known from now on, whether or not it was queued already. */
+  /** Records notifications sent while the database was away: known from now on, whether or not it was queued already. */
   record(sink: string, sent: readonly SentNotification[]): Promise<void>;
   notified(sink: string, resolvedWithinMs: number): Promise<readonly NotifiedEpisode[]>;
   report(sink: string, report: SinkReport): Promise<void>;
@@ -168,7 +168,7 @@ export interface ButtonPress {
         readonly requestId: string;
       }
     | undefined;
-  /** Who may not, and why. */
+  /** Refusal of a user, with its reason. */
   readonly refuse:
     | {
         readonly by: string;

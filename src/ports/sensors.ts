@@ -20,7 +20,7 @@ export interface Sensor {
   readonly aliases?: readonly string[] | null;
 }
 
-/** What operators did to sensors: renamed, merged, forgot, retired. */
+/** Changes of sensors by operators: renamed, merged, forgot, retired. */
 export interface SensorChanges {
   /** The newest of them, 0 without any. */
   readonly seq: number;

@@ -108,7 +108,7 @@ export interface Spool {
   append(records: readonly SpoolRecord[], evaluated?: Watermarks): Promise<readonly SpooledRecord[]>;
   /** Up to where series were evaluated, at least of all whose evaluated readings lie here still; by an earlier process as well. */
   watermarks(): Promise<Watermarks>;
-  /** What was evaluated does not count: it is evaluated elsewhere. */
+  /** The watermarks do not count any more: readings are evaluated elsewhere. */
   forgetWatermarks(): Promise<void>;
   /** The oldest records of a lane: at least one if there is any, and no more than `most` if there are several. */
   oldest(lane: SpoolLane, most: Partial<SpoolAmount>): Promise<readonly SpooledRecord[]>;

@@ -32,7 +32,7 @@ export interface DeadLetter {
 export const itemsOfLetters = (letters: readonly DeadLetter[]): number =>
   letters.reduce((sum, { items = 1 }) => sum + items, 0);
 
-/** What one transaction writes. */
+/** The rows of one transaction. */
 export interface StoreBatch {
   readonly readings: readonly StorableReading[];
   readonly deadLetters: readonly DeadLetter[];
@@ -42,7 +42,7 @@ export interface StoreBatch {
    * already stored are then duplicates, so the store goes straight to staging and merge.
    */
   readonly retry: boolean;
-  /** What to keep of readings that conflict, in the same transaction. Without it they are only counted. */
+  /** Dead letters of readings that conflict, kept in the same transaction. Without it they are only counted. */
   /** The change of sensors by which the ids of this batch were looked up; after another one it is refused (SENSORS_CHANGED). */
   readonly sensorSeq?: number | undefined;
   readonly keepConflicts?: ((conflicts: readonly Conflict[]) => readonly DeadLetter[]) | undefined;

@@ -2,7 +2,7 @@ import type { Millis } from '../core/reading.ts';
 
 /** The clock. */
 
-/** What survives the process: which boot of the machine this is, and the time since, which goes on while it sleeps. */
+/** Time that survives the process: which boot of the machine this is, and the time since, which goes on while it sleeps. */
 export interface BootClock {
   /** Undefined where processes of one boot cannot be recognised. */
   readonly id: string | undefined;

@@ -2,7 +2,7 @@ import { type AlertChange, isAlertChange } from '../core/alert/model.ts';
 import type { Db } from './db.ts';
 import { foundUnder } from './found.ts';
 
-/** What of an alert is in the table of sensors and in its state, and not in its notification. */
+/** Facts of an alert from the table of sensors and from its state, which its notification lacks. */
 const FACTS = `s.name, s.location, s.type, st.state, st.detail ->> 'deferred' AS "deferredBy", st.detail -> 'ack' AS ack`;
 
 export interface AlertFacts {
@@ -37,7 +37,7 @@ LEFT JOIN sensors s ON s.id = (o.payload ->> 'sensorId')::int
 LEFT JOIN alert_state st ON st.sensor_id = (o.payload ->> 'sensorId')::int AND st.alert_id = o.alert_id
 ORDER BY o.created_at, o.alert_id, o.seq`;
 
-/** What was published since then: the newest `most` of those that are marked, and of those that are not. */
+/** Notifications published since then: the newest `most` of those that are marked, and of those that are not. */
 export async function publishedSince(
   db: Db,
   since: string,

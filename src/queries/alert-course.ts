@@ -79,7 +79,7 @@ const SHORT_MARGIN_MS = 30 * 60_000;
 export const marginMs = (durationMs: number): number =>
   Math.max(LEAST_MARGIN_MS, Math.min(SHORT_MARGIN_MS, 2 * durationMs), durationMs / 4);
 
-/** What shows the whole course: the time from the first breach to the end, with what was before and after it. */
+/** Range that shows the whole course: the time from the first breach to the end, with what was before and after it. */
 export function curveOf(
   { rows }: EpisodeRecord,
   metric: string,

@@ -200,7 +200,7 @@ interface RecordRow extends EpisodeRow {
   readonly presentThreshold: number | null;
 }
 
-/** What was notified of an episode, in order. */
+/** Notifications of an episode, in order. */
 export const notificationsSql = `
 SELECT seq, event, created_at AS "createdAt", payload ->> 'severity' AS severity, payload ->> 'message' AS message,
   (payload ->> 'value')::float8 AS value, (payload ->> 'eventTimeMs')::float8 AS "eventTimeMs",
@@ -211,7 +211,7 @@ export const deliveriesSql = `
 SELECT sink, event, created_at AS "queuedAt", done_at AS "doneAt", outcome, origin, step, route, CASE WHEN held THEN due_at END AS "heldUntil"
 FROM alert_deliveries WHERE alert_id = $1::uuid ORDER BY id LIMIT 1000`;
 
-/** What operators asked for and got. */
+/** Commands of operators, with their results. */
 export const actionsSql = `
 SELECT kind, asked_by AS by, comment, coalesce(applied_at, created_at) AS at, ends_at AS "endsAt"
 FROM alert_commands WHERE alert_id = $1::uuid AND outcome = 'done' ORDER BY id LIMIT 100`;
@@ -325,7 +325,7 @@ export async function silencesOf(
 
 const NO_KEY = { metric: '', kind: '' };
 
-/** What an episode is about. A row of an operator's own INSERT has only its type. */
+/** Metric and kind of an episode. A row of an operator's own INSERT has only its type. */
 export function metricAndKind(row: Parameters<typeof identityOf>[0] & { readonly system?: boolean }): {
   readonly metric: string;
   readonly kind: string;

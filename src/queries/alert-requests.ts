@@ -1,7 +1,7 @@
 import type { Db } from './db.ts';
 import { type OpenAlert, findOpenAlert } from './alerts.ts';
 
-/** What was asked for under the name of a request. */
+/** The earlier command under the name of a request. */
 export interface EarlierRequest {
   readonly kind: 'ack' | 'silence' | 'unsilence';
   readonly id: string;

@@ -190,7 +190,7 @@ export interface EpisodeRow {
   readonly backfilled: boolean;
 }
 
-/** What fits into memory with room to spare. */
+/** Rows that fit into memory with room to spare. */
 const MOST = 200_000;
 
 export async function alertEpisodes(db: Db, query: TimeRange & Selection): Promise<readonly EpisodeRow[]> {

@@ -1,7 +1,7 @@
 import { type Bucket, bucketInterval, shortestMs } from '../core/bucket.ts';
 import { FieldwatchError } from '../core/errors.ts';
 
-/** What a query needs of a database: `pg.Pool`, `pg.Client` and test doubles fit alike. */
+/** The part of a database connection that queries use: `pg.Pool`, `pg.Client` and test doubles fit alike. */
 export interface Db {
   query<Row>(text: string, values: unknown[]): Promise<{ rows: Row[] }>;
 }

@@ -83,7 +83,7 @@ export async function deadLetter(db: Db, id: string): Promise<WholeDeadLetter | 
   return (await db.query<WholeDeadLetter>(deadLetterSql, [id])).rows[0];
 }
 
-/** What `sensors merge` keeps of readings: no message, and its topic is the key of a sensor. */
+/** Reason of the readings that `sensors merge` keeps: no message, and its topic is the key of a sensor. */
 const NO_MESSAGE = 'merge_conflict';
 
 export const lettersToRetrySql = `

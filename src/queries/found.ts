@@ -13,7 +13,7 @@ export async function unlessUnholdable<Found>(lookup: () => Promise<Found>): Pro
   }
 }
 
-/** What `lookup` finds under names; where the database cannot hold one of them, each is looked up by itself. */
+/** Rows that `lookup` finds under names; where the database cannot hold one of them, each is looked up by itself. */
 export async function foundUnder<Row>(
   names: readonly string[],
   lookup: (names: readonly string[]) => Promise<readonly Row[]>,

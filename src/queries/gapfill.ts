@@ -88,7 +88,7 @@ export interface GapfillRow {
   readonly bucket: Date;
   readonly sensor: string;
   readonly location: string | null;
-  /** What was measured; null in a gap. */
+  /** Mean of the bucket; null in a gap. */
   readonly avg: number | null;
   /** In a gap the last value, also one of the seven days before the range; null before the first. */
   readonly locf: number | null;

@@ -17,7 +17,7 @@ export interface LatestValueRow {
 
 /** Devices that send their metrics in turns have each of them within these. */
 const READINGS = 20;
-/** What is older than the newest reading by more than this is no current value. */
+/** A value older than the newest reading by more than this is not current. */
 const KEPT_MS = 24 * 3_600_000;
 
 // One range of an index a sensor, of the newest chunk that has any: `LIMIT` ends it.

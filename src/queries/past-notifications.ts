@@ -3,7 +3,7 @@ import { isAlertChange, OF_NO_END } from '../core/alert/model.ts';
 import type { OutgoingNotification, SensorFactsOf } from '../core/notify/delivery.ts';
 import type { Db } from './db.ts';
 
-/** What was announced of an alert, with the facts about its sensor as they are now. */
+/** A notification of an alert, with the facts about its sensor as they are now. */
 export type PastNotification = AlertChange & { readonly facts: SensorFactsOf };
 
 /** Rows of an episode that escalated are several: as many again are read, and more of them are not found. */
@@ -57,7 +57,7 @@ export interface PastEscalation {
 export const pastEscalations = async (db: Db, alertId: string): Promise<readonly PastEscalation[]> =>
   (await db.query<PastEscalation>(escalationsSql, [alertId])).rows;
 
-/** What was sent: the newest that was known of the episode by then, under the event that it was for. */
+/** The notification that was sent: the newest that was known of the episode by then, under the event that it was for. */
 export function escalated(
   { step, seq, sentAtMs, notified }: PastEscalation,
   all: readonly PastNotification[],
@@ -93,7 +93,7 @@ interface AlertRow extends SensorFactsOf {
   readonly suppressed: SuppressedBy | null;
 }
 
-/** What was announced of an episode, in order: as it is kept, otherwise by its rows. */
+/** Notifications of an episode, in order: as it is kept, otherwise by its rows. */
 export async function pastNotifications(db: Db, alertId: string): Promise<readonly PastNotification[]> {
   const { rows: announced } = await db.query<AnnouncedRow>(announcedSql, [alertId]);
   const kept = announced
@@ -139,7 +139,7 @@ function ofRow(alertId: string, row: AlertRow, first: AlertRow, index: number): 
 export const firstDeliveriesSql = `
 SELECT sink, seq, outcome FROM alert_deliveries WHERE alert_id = $1::uuid AND step = 0 ORDER BY id LIMIT 1000`;
 
-/** What became of one notification at one sink. */
+/** Outcome of one notification at one sink. */
 export interface PastDelivery {
   readonly sink: string;
   readonly seq: number;
@@ -151,7 +151,7 @@ export interface PastDelivery {
 export const pastDeliveries = async (db: Db, alertId: string): Promise<readonly PastDelivery[]> =>
   (await db.query<PastDelivery>(firstDeliveriesSql, [alertId])).rows;
 
-/** What became of a notification at a sink, or anywhere where none is named: `none` if it was never for that sink; null: not known. */
+/** Outcome of a notification at a sink, or at any where none is named: `none` if it was never for that sink; null: not known. */
 export function outcomeAt(
   all: readonly PastDelivery[],
   sink: string | undefined,

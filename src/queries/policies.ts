@@ -29,7 +29,7 @@ interface RunRow {
 export interface PolicyRow {
   readonly relation: string;
   readonly policy: string;
-  /** What is declared. */
+  /** The declared policy. */
   readonly declared: string;
   readonly verdict: FindingVerdict;
   readonly job: number | null;

@@ -106,7 +106,7 @@ export class SensorIndex {
     return this.#byKey.get(key);
   }
 
-  /** What the next question reads is current: after a change by this process. */
+  /** The next query reads current rows: after a change by this process. */
   expire(): void {
     this.#readAtMs = -Infinity;
   }

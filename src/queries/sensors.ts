@@ -215,7 +215,7 @@ SELECT ARRAY(SELECT key FROM sensor_aliases WHERE sensor_id = $1 ORDER BY key LI
   least((SELECT min(time) FROM sensor_readings WHERE sensor_id = $1), (SELECT min(day) FROM sensor_daily_agg WHERE sensor_id = $1),
     (SELECT min(day) FROM sensor_metrics_daily_agg WHERE sensor_id = $1)) AS "firstSeen"`;
 
-/** What lists do not show. */
+/** Facts that lists do not show. */
 export interface FurtherFacts {
   readonly aliases: readonly string[];
   /** The oldest that is kept, be it in readings or in figures of days. */

@@ -31,7 +31,7 @@ export interface SilenceRow {
   readonly by: string;
   readonly comment: string;
   readonly createdAt: Date;
-  /** Who took it back before its end. */
+  /** The operator that expired it before its end. */
   readonly expiredBy: string | null;
 }
 

@@ -16,7 +16,7 @@ export interface SparkRequest {
 }
 
 export const SPARK_STEPS = 24;
-/** What the figures do not reach is read from the readings, but no more than this: they may be many. */
+/** The range after the stored figures is read from the readings, but no more than this: they may be many. */
 const TAIL_MS = 3 * HOUR_MS;
 
 const hourMs = (time: string) => `extract(epoch FROM ${time})::float8 * 1000`;

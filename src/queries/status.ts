@@ -124,7 +124,7 @@ export async function serverClock(db: Db): Promise<ServerClockRow> {
 export const totalsSql = `
 SELECT (SELECT count(*) FROM sensors)::int AS sensors, (SELECT count(*) FROM metrics)::int AS metrics`;
 
-/** What senders can add to: the rows that are bounded in all. */
+/** Rows that senders can add, and that are bounded in all. */
 export interface Totals {
   readonly sensors: number;
   readonly metrics: number;

@@ -87,7 +87,7 @@ export interface OlderChunks {
   readonly to: Date | null;
 }
 
-/** What a bounded drop would take. */
+/** Chunks that a bounded drop would take. */
 export async function chunksOlderThan(db: Db, relation: string, age: string): Promise<OlderChunks> {
   const [row] = (await db.query<OlderChunks>(olderChunks, [[relation], age])).rows;
   return row ?? { chunks: 0, from: null, to: null };

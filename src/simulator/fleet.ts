@@ -82,7 +82,7 @@ export class Fleet {
     return this.#sensors.length;
   }
 
-  /** What sensor `index` publishes at `nowMs`; undefined while it is silent. */
+  /** The reading of sensor `index` at `nowMs`; undefined while it is silent. */
   sample(index: number, nowMs: number): SimulatedReading | undefined {
     this.#letThingsHappen(nowMs);
     const sensor = this.#sensors[index];

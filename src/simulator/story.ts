@@ -4,7 +4,7 @@ import { type Random, noise } from './random.ts';
 export interface StorySensor {
   readonly location: string;
   readonly device: string;
-  /** What it measures; undefined: it says nothing. */
+  /** Its values; undefined: it is silent. */
   measure(
     seconds: number,
     random: Random,
@@ -30,7 +30,7 @@ const SILENT = { fromS: 25, untilS: 240 } as const;
 /** Drifts by six percent a minute, as a humidity sensor does that ages: in a demonstration a year is short. */
 const DRIFT = { base: 48, perMinute: 6, most: 76 } as const;
 
-/** What happens in a demonstration beside chance. */
+/** Scripted events of a demonstration, apart from chance. */
 export const STORY: readonly StorySensor[] = [
   {
     location: 'kitchen',

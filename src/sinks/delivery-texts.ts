@@ -51,7 +51,7 @@ export class DeliveryTexts {
   }
 }
 
-/** What the two buttons or links of a notification say. */
+/** Labels of the two buttons or links of a notification. */
 export function answerLabels({ language: { messages } }: TextContext): {
   readonly acknowledge: string;
   readonly silence: string;

@@ -6,7 +6,7 @@ export interface HttpRequest {
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** What an answer means where its status alone does not say it; undefined: what the status says. */
+  /** The fault that an answer reports where its status alone does not; undefined: the status decides. */
   readonly faultOf?: (status: number, answer: string) => AnswerFault | undefined;
   /** Bytes of an answer that are read; default: 4096. */
   readonly maxAnswer?: number;

@@ -34,7 +34,7 @@ export interface TextDefaults {
   readonly unitOf?: TextContext['unitOf'];
 }
 
-/** What a sink may use besides its own configuration. */
+/** Dependencies of a sink besides its own configuration. */
 export interface SinkDeps {
   readonly texts: TextDefaults;
   /** The values around a notification; undefined: none are known. Never rejects. */

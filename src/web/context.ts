@@ -18,7 +18,7 @@ export interface Page {
   readonly time: TimeFormat;
   /** Milliseconds by the clock of the daemon, every second. */
   readonly now: Store<number>;
-  /** What a view keeps for the time when the reader comes back to it. */
+  /** State that a view keeps until it is opened again. */
   readonly kept: Map<string, unknown>;
 }
 

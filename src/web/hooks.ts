@@ -29,7 +29,7 @@ export function useSelected<T, Part>(store: Store<T>, select: (value: T) => Part
 }
 
 export interface Resource<T> {
-  /** What was read last; stays while it is read again. */
+  /** The data read last; it stays while it is read again. */
   readonly data: T | undefined;
   readonly problem: ApiProblem | undefined;
   readonly loading: boolean;

@@ -11,7 +11,7 @@ export interface Toast {
 const SHOWN_MS = 8_000;
 const MOST = 4;
 
-/** What has just been done, or failed, in a few words that pass; failures stay until they are closed. */
+/** Short messages about what was done or failed, which pass; failures stay until they are closed. */
 export class Toasts {
   readonly list = new Store<readonly Toast[]>([]);
   #next = 1;

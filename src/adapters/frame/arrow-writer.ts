@@ -82,7 +82,7 @@ function joined(values: readonly (string | Uint8Array | null)[]): {
   return { valueOffsets, data };
 }
 
-/** What Arrow's writer makes, until it is taken. */
+/** Output of Arrow's writer, until it is taken. */
 class Written extends AsyncByteQueue {
   #chunks: Uint8Array[] = [];
 

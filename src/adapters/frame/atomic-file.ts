@@ -3,7 +3,7 @@ import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { renameDurably } from '../../lib/durable-files.ts';
 
-/** What a file is called until it is complete. A later attempt writes over it. */
+/** Name of a file until it is complete. A later attempt writes over it. */
 export const partialName = (path: string): string => `${path}.partial`;
 
 /** A file that is there in full or not at all: written aside, fsynced, renamed. Rejects with EXPORT_IO. */
@@ -19,7 +19,7 @@ export class AtomicFile {
     this.#own = own;
   }
 
-  /** What another writer of the same path has begun is not written over: its `commit` finds another file there, and fails. */
+  /** A file begun by another writer of the same path is not written over: its `commit` finds another file there, and fails. */
   static async create(path: string): Promise<AtomicFile> {
     return guarded(path, async () => {
       await refuseSpecial(path);

@@ -108,7 +108,7 @@ export function limitConnections(server: Server, metrics: MetricsRegistry): Conn
   };
 }
 
-/** What is no request is answered as the API answers what is wrong with one. */
+/** Bytes that are no request get the answer of the API to a faulty one. */
 function refusal(statusLine: string): string {
   const [, status, title = ''] = /^(\d+) (.*)$/.exec(statusLine) ?? [];
   const code = 'API_BAD_REQUEST';

@@ -2,7 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import type { IConnackPacket } from 'mqtt';
 import type { Failure } from './failure.ts';
 
-/** What one broker address reports about itself. Undefined means that the broker did not say. */
+/** Facts that one broker address reports about itself. Undefined means that the broker did not say. */
 export interface BrokerFacts {
   readonly url: string;
   /** A transport connection came about: TCP, and TLS or the WebSocket upgrade where the address asks for it. */

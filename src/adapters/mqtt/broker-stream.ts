@@ -154,7 +154,7 @@ export class BrokerStream extends Duplex {
     else this.#socket.pause();
   }
 
-  /** What MQTT.js has not read yet may say why. */
+  /** Packets that MQTT.js has not read yet may give the reason. */
   #end(): void {
     if (this.readableLength === 0) {
       this.destroy();
@@ -186,7 +186,7 @@ export class MalformedPacket extends Error {
 
 export interface FrameSettings {
   readonly protocolVersion: 4 | 5;
-  /** What CONNECT announced, bytes; MQTT 5 only. */
+  /** Bytes, as CONNECT announced; MQTT 5 only. */
   readonly maximumPacketSize: number | undefined;
 }
 

@@ -54,11 +54,11 @@ export interface AckCounts {
   readonly notHeld: number;
 }
 
-/** What one attempt to connect takes. */
+/** Settings of one attempt to connect. */
 export interface ConnectionSettings {
   readonly options: IClientOptions;
   readonly transport: Transport;
-  /** What is done with messages from the first one on. */
+  /** Mode for messages, from the first one on. */
   readonly gate: GateMode;
   /** How far the session is read is followed by it. */
   readonly window?: SeenWindow | undefined;

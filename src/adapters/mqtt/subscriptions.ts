@@ -49,7 +49,7 @@ export class Subscriptions {
   readonly #deps: SubscriptionDeps;
   readonly #pace: SubscribePace;
   #wanted: ReadonlySet<string>;
-  /** What the persistent session may hold: always a superset of the truth, also after a crash. */
+  /** Filters that the persistent session may hold: always a superset of the truth, also after a crash. */
   #remembered = new Set<string>();
   #savedText = '';
   /** Confirmed on the present connection, with the identifier each was subscribed with. */

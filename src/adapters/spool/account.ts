@@ -5,7 +5,7 @@ import type { Noted } from './sentinel.ts';
 
 export const NONE_MISSING: Scan['missing'] = { records: 0, items: 0 };
 
-/** What the spool holds, in step with its keys: for limits, metrics, and the sentinel. */
+/** Contents of the spool, in step with its keys: for limits, metrics, and the sentinel. */
 export class SpoolAccount {
   #scan: Scan = {
     lanes: { alerts: NOTHING, unresolved: NOTHING, readings: NOTHING },
@@ -95,7 +95,7 @@ export class SpoolAccount {
     this.#damaged = { ...this.#damaged, records: this.#damaged.records + records };
   }
 
-  /** What the sentinel is to say: what the store holds, with these more and these less. */
+  /** The counts to write into the sentinel: those of the store, plus `more`, minus `less`. */
   noted(spoolId: string, more: readonly RecordKey[] = [], less: readonly RecordKey[] = []): Noted {
     const { lanes, parked } = this.#scan;
     const [head, next, amounts] = [{ ...this.#scan.head }, { ...this.#scan.next }, { ...lanes }];

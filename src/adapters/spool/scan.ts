@@ -74,7 +74,7 @@ export function allOf({ records, items, parked }: Noted): Scan['missing'] {
   return { records: sum(records) + parked.records, items: sum(items) + parked.items };
 }
 
-/** What the sentinel counted, less what is found of it. */
+/** Records that the sentinel counted, less those that are found. */
 class Expected {
   private readonly noted: Noted | undefined;
   private records: number;

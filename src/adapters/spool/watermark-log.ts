@@ -24,7 +24,7 @@ export class WatermarkLog {
   private next = 1;
   private mergedBytes = 0;
   private loggedBytes = 0;
-  /** What was read last, while it holds. */
+  /** The watermarks read last, while they hold. */
   private known: Watermarks | undefined;
 
   constructor(logger: Logger) {
@@ -50,7 +50,7 @@ export class WatermarkLog {
     if (!again) this.next = Number(this.keys.at(-1)?.slice(LETTER.length) ?? 0) + 1;
   }
 
-  /** What belongs into the batch of an append. It counts once `written` is called. */
+  /** Operations that belong into the batch of an append. It counts once `written` is called. */
   async adding(
     level: LevelStore,
     more: Watermarks,

@@ -1,7 +1,7 @@
 import { type ErrorKind, FieldwatchError, messageOf } from '../../core/errors.ts';
 
 /**
- * What a failure of the database means, by its SQLSTATE or errno and never by the server's text: texts are translated
+ * Classification of a database failure, by its SQLSTATE or errno and never by the server's text: texts are translated
  * and change between versions. One table for the whole adapter; each line has a test.
  *
  * Two codes stand for the absence of one. `DB_CONNECTION_LOST` is an error of the driver without any code: node-pg

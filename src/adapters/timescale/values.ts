@@ -2,7 +2,7 @@ import type { Micros } from '../../core/reading.ts';
 
 /** Encoding of our values as parameters, and decoding of results. */
 
-/** What `text` cannot hold: NUL, and halves of a surrogate pair. */
+/** Characters that `text` cannot hold: NUL, and halves of a surrogate pair. */
 const UNSTORABLE = /[\0\p{Surrogate}]/gu;
 
 /** Text from the network for a text column: what PostgreSQL cannot store becomes U+FFFD. */

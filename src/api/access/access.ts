@@ -34,7 +34,7 @@ interface AccessDeps {
 export interface Visit {
   readonly client: Client;
   readonly caller: Caller;
-  /** What the caller has shown; absent of one that has not to show any. */
+  /** The token of the caller; absent where none is required. */
   readonly token: Token | undefined;
   /** The cookie's, if it is one of a session in force. */
   readonly session: (ApiSession & { readonly id: string }) | undefined;
@@ -47,7 +47,7 @@ const FAILURES = { burst: 10, everyMs: 6000 };
 /** The same of all addresses: what is logged. */
 const LOGGED_FAILURES = { burst: 20, everyMs: 60_000 };
 
-/** Who may do what: host, origin, token or session, role, and how often. */
+/** Access control: host, origin, token or session, role, request rate. */
 export class Access {
   readonly #options: AccessOptions;
   readonly #deps: AccessDeps;

@@ -1,7 +1,7 @@
 /** `operator` may do what `viewer` may, and change things. */
 export type Role = 'viewer' | 'operator';
 
-/** Who asks. */
+/** The caller of a request. */
 export interface Caller {
   /** Null: not known, and allowed nothing but what is public. */
   readonly role: Role | null;
@@ -14,5 +14,5 @@ export const ANONYMOUS: Caller = { role: null, name: null };
 export const mayUse = ({ role }: Caller, needed: Role | 'public'): boolean =>
   needed === 'public' || role === 'operator' || role === needed;
 
-/** Who is recorded for a change: the name of the token. */
+/** Name recorded with a change: that of the token. */
 export const operatorOf = ({ name }: Caller): string => name ?? 'operator';

@@ -19,7 +19,7 @@ const LIFE_MS = 7 * 86_400_000;
 const IDLE_MS = 86_400_000;
 const ID_BYTES = 32;
 
-/** Who has logged in with a token, by the cookie of the browser. They end with the process, and with their token. */
+/** Sessions that logged in with a token, by the cookie of the browser. They end with the process, and with their token. */
 export class ApiSessions {
   readonly #clock: Clock;
   readonly #tokens: Tokens;

@@ -5,7 +5,7 @@ import { findingSchema } from './policies.ts';
 import { SENSOR_STATES, latestSchema } from './sensors.ts';
 import { intakeSchema } from './status.ts';
 
-/** What the stream of events sends, by the name of the event. */
+/** Data of the stream of events, by the name of the event. */
 export const eventSchemas = {
   hello: z
     .object({

@@ -2,7 +2,7 @@ import * as z from '../../core/schema/zod.ts';
 import { SEVERITIES } from '../../core/alert/model.ts';
 
 /**
- * What the fields of all resources are made of. Names are camelCase and end with their unit where it is not the metric's:
+ * Building blocks of the fields of all resources. Names are camelCase and end with their unit where it is not the metric's:
  * durations in seconds `…S`, in milliseconds `…Ms`, sizes `…Bytes`.
  */
 
@@ -41,7 +41,7 @@ export const page = <Item extends z.ZodType>(item: Item, description: string) =>
 
 const MAX_PAGE = 1000;
 
-/** What every list takes. */
+/** Query parameters of every list. */
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100).describe('number of items at most'),
   cursor: z

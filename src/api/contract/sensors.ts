@@ -150,7 +150,7 @@ export const forgetSchema = z.strictObject({
 });
 export type Forget = z.input<typeof forgetSchema>;
 
-/** What `sensors forget` deleted, or would delete. */
+/** Rows that `sensors forget` deleted, or would delete. */
 export const forgottenSchema = z
   .object({
     key: sensorKey,
@@ -165,7 +165,7 @@ export const forgottenSchema = z
   .meta({ id: 'Forgotten', description: 'The rows of a sensor that was forgotten' });
 export type Forgotten = z.output<typeof forgottenSchema>;
 
-/** What the filters of the list offer. */
+/** Choices of the list's filters. */
 export const sensorFacetsSchema = z
   .object({
     locations: z.array(z.string()).describe('every location, 1,000 at most'),
@@ -191,7 +191,7 @@ export const retireSchema = z
   })
   .refine(({ untilSeen, undo }) => !untilSeen || !undo, { error: 'untilSeen and undo exclude each other' });
 
-/** What `sensors retire` did. */
+/** Result of `sensors retire`. */
 export const retiredSchema = z
   .object({
     key: sensorKey,

@@ -3,7 +3,7 @@ import { text, time } from './fields.ts';
 
 export const ROLES = ['viewer', 'operator'] as const;
 
-/** What this request may do. */
+/** Rights of this request. */
 export const accessSchema = z
   .object({
     role: z.enum(ROLES).nullable().describe('role of the token; null: without one'),
@@ -28,5 +28,5 @@ export type Login = z.input<typeof loginSchema>;
 
 export const commentSchema = z.string().max(1000).default('').describe('why');
 
-/** Who did it, where a request changed something. */
+/** The operator recorded with a change. */
 export const by = text('who did it: the name of the token');

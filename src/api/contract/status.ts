@@ -72,7 +72,7 @@ const spoolSchema = z.object({
   detail: z.string().nullable().describe('what is wrong with the spool; null: nothing'),
 });
 
-/** What the overview shows. */
+/** Figures of the overview. */
 const KEPT = {
   rawS: seconds('how long readings are kept').nullable(),
   hourlyS: seconds('how long hourly figures are kept').nullable(),

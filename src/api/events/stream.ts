@@ -3,7 +3,7 @@ import type { Clock } from '../../ports/time.ts';
 import { PollLoop } from '../../lib/poll-loop.ts';
 import type { EventHub, Subscriber } from './hub.ts';
 
-/** What a client may leave unread in this process, besides the buffers of the system. */
+/** Bytes that a client may leave unread in this process, besides the buffers of the system. */
 const MOST_UNREAD_BYTES = 256 * 1024;
 /** A proxy in between closes what is silent, and a page takes silence for a broken link. */
 const HEARTBEAT_MS = 5000;

@@ -36,7 +36,7 @@ import type { AnyResource } from './resource.ts';
 import { resource } from './resource.ts';
 import { finite, iso } from './values.ts';
 
-/** What a query of the API can go through in its time, also on the embedded database. */
+/** Readings that a query of the API can go through in its time, also on the embedded database. */
 const MOST_READINGS = 500_000;
 const MOST_RESAMPLED = 50_000;
 

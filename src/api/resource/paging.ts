@@ -7,7 +7,7 @@ import { RequestFault } from '../problem.ts';
 export const cursorText = (position: readonly unknown[]): string =>
   Buffer.from(JSON.stringify(position)).toString('base64url');
 
-/** What a cursor says; a fault of the request where it was not made here. */
+/** The position of a cursor; a fault of the request where it was not made here. */
 export function readCursor<Position>(
   text: string | undefined,
   schema: z.ZodType<Position>,
@@ -33,7 +33,7 @@ export function pageOf<Row>(
 
 /** Clocks of devices run ahead now and then: "until now" takes them in. */
 const AHEAD_MS = 3_600_000;
-/** What timestamptz and a double hold exactly. */
+/** Range that timestamptz and a double hold exactly. */
 const EARLIEST_MS = Date.UTC(1970, 0, 1);
 const LATEST_MS = Date.UTC(2200, 0, 1);
 

@@ -50,7 +50,7 @@ export interface RequestedSeries {
   readonly columns: AsyncGenerator<SeriesColumns>;
 }
 
-/** What a reader of a sensor asks for: buckets, or each reading where there are few. */
+/** The series that a request for a sensor asks for: buckets, or each reading where there are few. */
 export async function requestedSeries(
   key: string,
   query: z.output<typeof readingsQuery>,

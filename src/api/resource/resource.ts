@@ -7,7 +7,7 @@ import type { Answer, Streamed, Taken } from './answer.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
-/** What a handler is given: checked input, and who asks. */
+/** Input of a handler, checked, and its caller. */
 export interface ResourceRequest<Params, Query, Body> {
   readonly params: Params;
   readonly query: Query;
@@ -31,7 +31,7 @@ interface Described {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** Who may use it; `public`: without being known. */
+  /** Role that may use it; `public`: any caller. */
   readonly role: Role | 'public';
   /** Codes of its own faults, for the document. */
   readonly faults?: readonly string[];

@@ -4,7 +4,7 @@ import type { IndexedSensor } from '../../queries/sensor-index.ts';
 import type { LatestValue, SensorItem } from '../contract/sensors.ts';
 import { finite, iso, isoOfMs } from './values.ts';
 
-/** What list and page of a sensor have in common. */
+/** Fields that the list and the page of a sensor share. */
 export function sensorItem(sensor: IndexedSensor, latest: readonly LatestValueRow[]): SensorItem {
   const { key, name, location, type, tags, gateway, state, retired, alerts, missing, lastSeenMs } = sensor;
   const newestMs = latest.reduce<number | undefined>(

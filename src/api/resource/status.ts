@@ -12,10 +12,10 @@ import { isoOfMs, seconds } from './values.ts';
 
 const DAY_MS = 86_400_000;
 const MOST_LETTERS = 10_000;
-/** What the daemon knows by itself waits no longer for a database that may not answer at all. */
+/** Facts of the daemon itself wait no longer for a database that may not answer at all. */
 const PATIENCE_MS = 5000;
 
-/** What only the database knows; undefined while it does not answer: then the rest is still shown. */
+/** Facts of the database; undefined while it does not answer: then the rest is still shown. */
 interface Stored {
   readonly alerts: AlertCounts;
   readonly sensors: StateCounts;

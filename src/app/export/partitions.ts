@@ -14,7 +14,7 @@ const DAY_MS = 86_400_000;
 /** Readers of a folder leave out names that begin with a dot. */
 export const MANIFEST = '.fieldwatch-export.json';
 
-/** What has to be the same for files to lie in one folder. */
+/** Settings that have to be the same for files to lie in one folder. */
 export interface ExportRequest {
   readonly dataset: string;
   readonly format: string;

@@ -4,7 +4,7 @@ import { type ReadingBlock, buffersOf } from '../../core/ingest/table/reading-bl
 import { Signal } from '../../lib/signal.ts';
 import { type BlockSourceFile, blocksOf } from './read-blocks.ts';
 
-/** What the thread sends. An error of ours in its parts: a class does not pass. */
+/** Messages of the thread. An error of ours in its parts: a class does not pass. */
 export type ReadMessage =
   | { readonly kind: 'block'; readonly block: ReadingBlock }
   | { readonly kind: 'end' }

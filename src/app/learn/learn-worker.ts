@@ -3,7 +3,7 @@ import { registerCodecLibraries } from '../../lib/load-library.ts';
 import { Gathering, type GatheringSnapshot } from '../../learn/gathering.ts';
 import { type ProposalOptions, proposeConfig } from './propose-config.ts';
 
-/** What the thread is started with; it answers with what `proposeConfig` returns, or with the error. */
+/** Input of the thread; it answers with what `proposeConfig` returns, or with the error. */
 export interface LearnWork {
   readonly gathered: GatheringSnapshot;
   readonly options: ProposalOptions;

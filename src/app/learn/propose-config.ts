@@ -21,7 +21,7 @@ export interface Proposal {
   readonly yaml: string;
 }
 
-/** What was learnt from messages, and a configuration that stores them. */
+/** A configuration that stores the messages, with what was learnt of them. */
 export function proposeConfig(gathering: Gathering, { config, mqtt, alerts }: ProposalOptions): Proposal {
   const { limits, time_window: timeWindow } = config;
   const { timeZone: timezone } = new Intl.DateTimeFormat().resolvedOptions();

@@ -10,7 +10,7 @@ import type { RouteConfig } from '../../core/ingest/route-config.ts';
 import { metricUnit } from '../../core/metric-unit.ts';
 import { overlookedTime } from '../../learn/overlooked-time.ts';
 
-/** What the configuration, or one other route, makes of a message. With a decoder of its own: nothing is learnt from it, or counted. */
+/** Decodes a message by the configuration, or by one other route. With a decoder of its own: nothing is learnt from it, or counted. */
 export function decodeMessage(config: Config, request: MessageToDecode, nowMs: number): DecodedMessage {
   const { limits, time_window: timeWindow } = config;
   const configs = request.route === undefined ? config.routes : [routeOf(request.route)];

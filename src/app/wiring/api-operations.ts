@@ -19,7 +19,7 @@ import { policyStateOf } from './api-view.ts';
 
 type OperationsContext = Omit<Context, 'http'>;
 
-/** What operators do by the API: the same as on the command line. */
+/** Actions of operators by the API: the same as on the command line. */
 export function operationsOf(context: OperationsContext, db: Db): Operations {
   const { live, clock, servers, cleanup } = context;
   const runs = new LearningRuns({ config: () => live.config, mqttUrl: servers.mqttUrl, clock });

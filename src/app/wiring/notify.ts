@@ -50,7 +50,7 @@ export function notifySetup({ notify }: Config, deps: SinkDeps): NotifySetup {
   };
 }
 
-/** What the sinks use of the running daemon. */
+/** Dependencies of the sinks on the running daemon. */
 export function sinkDepsOf({
   clock,
   registry,

@@ -21,7 +21,7 @@ import { storeOptions } from '../options.ts';
 /** Between two attempts at a step that fails with an unclassified error, at a start. */
 const START_PAUSE_MS = 1000;
 
-/** What the spool takes from the rest. */
+/** Dependencies of the spool. */
 type SpoolNeeds = Base &
   Pick<
     Context,

@@ -121,7 +121,7 @@ async function ask(
   return outcome === 'not_open' ? 1 : 0;
 }
 
-/** What came of it; an acknowledgement that ends says when. */
+/** Outcome of an acknowledgement; one that ends says when. */
 export function ackSentence(
   kind: 'ack' | 'resolve',
   { sensor, alertType }: Pick<OpenAlert, 'sensor' | 'alertType'>,

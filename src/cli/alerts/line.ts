@@ -9,7 +9,7 @@ import { formatTime } from '../output/format.ts';
 import { type Paint, padCells, severityPaint } from '../output/terminal.ts';
 import type { Zone } from '../zone.ts';
 
-/** What an alert line needs to know: a notification of the daemon, or a row of `sensor_alerts`. */
+/** Fields of an alert line: a notification of the daemon, or a row of `sensor_alerts`. */
 export type AlertEvent = Pick<
   AlertNotification,
   | 'event'

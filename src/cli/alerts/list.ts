@@ -179,6 +179,6 @@ function episodesOf(db: Db, options: Options, limit: number | undefined): Promis
   });
 }
 
-/** What of an episode is worth a line when it changes: not its values. */
+/** State of an episode whose change is worth a line: not its values. */
 const stateOf = ({ state, severity, ackedAt, ackedUntil, deferredBy, resolvedAt }: EpisodeRow): string =>
   JSON.stringify([state, severity, ackedAt, ackedUntil, deferredBy, resolvedAt]);

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/duration.ts';
 import type { DeliveryRow } from '../../queries/alert-episodes.ts';
 
-/** What the keys of stored alerts and deliveries say, for people. JSON and CSV have the keys. */
+/** Words for the keys of stored alerts and deliveries. JSON and CSV have the keys. */
 
 const own = (words: Readonly<Record<string, string>>, key: string): string =>
   Object.hasOwn(words, key) ? (words[key] ?? key) : key;
@@ -45,7 +45,7 @@ const EVENTS: Readonly<Record<string, string>> = {
   flapping_end: 'flapping is over',
 };
 
-/** What a notification was about, and why it was made later: `not acknowledged for 15m`. */
+/** Subject of a notification, and why it was made later: `not acknowledged for 15m`. */
 export function deliveryWords({ event, origin, step }: DeliveryRow): string {
   if (origin === 'escalation' || step > 0) return `not acknowledged for ${formatDuration(step * 1000)}`;
   const what = own(EVENTS, event);

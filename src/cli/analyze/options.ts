@@ -6,7 +6,7 @@ import { rangeOf, withOutputOptions } from '../read-command.ts';
 import { type RowFormat, printRows } from '../output/rows.ts';
 import type { Column } from '../output/table.ts';
 
-/** What every analysis takes. */
+/** Options of every analysis. */
 export interface AnalyzeOptions extends RowFormat, Selection {
   readonly config?: string;
   readonly since: Moment;

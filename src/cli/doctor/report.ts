@@ -7,7 +7,7 @@ export interface Diagnosis {
   readonly subject: string;
   readonly status: Status;
   readonly detail: string;
-  /** What to do about a fault or a warning. */
+  /** The remedy of a fault or a warning. */
   readonly remedy?: string;
 }
 

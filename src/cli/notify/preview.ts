@@ -162,7 +162,7 @@ interface Shown {
   readonly at: Date;
   /** Why it was not sent; null: it was. */
   readonly suppressed: string | null;
-  /** What became of it at the sink: `none` if it was not for it; null: not known. */
+  /** Its outcome at the sink: `none` if it was not for it; null: not known. */
   readonly outcome: string | null;
   readonly title: string;
   readonly body: string;

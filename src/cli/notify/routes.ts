@@ -98,7 +98,7 @@ async function test(cli: Cli, options: Options): Promise<ExitCode> {
   return explanation.sinks.some(({ decision }) => decision === 'sent' || decision === 'held') ? 0 : 1;
 }
 
-/** What the options say, then what the configuration declares, then what the database knows. */
+/** The sensor by the options, then by the configuration, then by the database. */
 async function describe(cli: Cli, config: Config, options: Options): Promise<SensorDescription> {
   const given = {
     type: options.type,

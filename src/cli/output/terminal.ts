@@ -46,7 +46,7 @@ export function hasLostTerminal({ stdout }: Pick<Cli, 'stdout'>): boolean {
   }
 }
 
-/** What this program writes itself: colours, clearing a line, and going back to its start for that. */
+/** Control sequences that this program writes itself: colours, clearing a line, and going back to its start for that. */
 const OWN = /\u001b\[(?:[0-9]{0,2}m|2?K)|\r(?=\u001b\[2?K)|^\r|[\n\t]/;
 const OWN_OR_UNPRINTABLE = new RegExp(`(${OWN.source})|[\\p{Cc}\\p{Cf}\\u2028\\u2029]`, 'gu');
 

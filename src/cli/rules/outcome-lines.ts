@@ -17,12 +17,12 @@ export interface RefusedReload {
   readonly faults: readonly string[];
 }
 
-/** What happened, as plain objects: what `--json` prints and what expectations are compared with. Times in seconds. */
+/** Outcome as plain objects: what `--json` prints and what expectations are compared with. Times in seconds. */
 export interface OutcomeLines {
   readonly transitions: readonly Line[];
   readonly rows: readonly Line[];
   readonly notifications: readonly Line[];
-  /** What the sinks got. */
+  /** Deliveries to the sinks. */
   readonly notified: readonly Line[];
   readonly counts: Line;
   readonly refused: readonly RefusedReload[];

@@ -18,7 +18,7 @@ const ack = alert.extend({ for: moment.optional() });
 
 const silence = z
   .strictObject({
-    /** What `expire` names. */
+    /** The id that `expire` names. */
     id: z.string().optional(),
     match: someMatchers('the alerts it is about'),
     from: moment.optional(),

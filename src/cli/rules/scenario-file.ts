@@ -40,7 +40,7 @@ const scenarioSchema = z.strictObject({
       notifications: listOrCount.optional(),
       /** The notifications without those that are suppressed. */
       sent: listOrCount.optional(),
-      /** What the sinks got. */
+      /** Deliveries to the sinks. */
       notified: listOrCount.optional(),
       counts: z.record(z.string(), z.number()).optional(),
       refused_reloads: z.number().int().optional(),

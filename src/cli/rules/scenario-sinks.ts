@@ -13,7 +13,7 @@ import { SINKS } from '../../sinks/index.ts';
 
 const kinds = Object.keys(SINKS) as [keyof typeof SINKS, ...(keyof typeof SINKS)[]];
 
-/** What decides about a sink's notifications, without what it takes to send them. */
+/** Keys that decide about a sink's notifications, without those needed to send them. */
 const sink = z.strictObject({
   name: z.string().min(1),
   kind: z.enum(kinds).default('ntfy'),

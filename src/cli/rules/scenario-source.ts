@@ -32,7 +32,7 @@ export class ScenarioSource {
     throw this.refusal();
   }
 
-  /** What `read` makes of the part at `path`; undefined, and a fault, where it throws. */
+  /** The part at `path` as read by `read`; undefined, and a fault, where it throws. */
   at<Part>(path: SourcePath, read: () => Part): Part | undefined {
     try {
       return read();

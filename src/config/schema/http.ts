@@ -41,7 +41,7 @@ interface Exposed {
   readonly token_file?: unknown;
 }
 
-/** Who reaches the daemon from elsewhere has to say who it is. */
+/** Callers from elsewhere have to authenticate. */
 const isGuarded = ({ enabled, api, host: address, token_file: file }: Exposed): boolean =>
   enabled !== true ||
   api !== true ||

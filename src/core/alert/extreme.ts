@@ -1,6 +1,6 @@
 import type { Side } from './model.ts';
 
-/** What the value furthest beyond the limit (`peak_value`) is called, in texts, lists and the page alike. */
+/** Name of the value furthest beyond the limit (`peak_value`), in texts, lists and the page alike. */
 export type Extreme = 'highest' | 'lowest';
 
 /** An anomaly has a limit on each side: its extreme lies beyond the one that was crossed. */

@@ -36,7 +36,7 @@ export interface AlertStateRow extends AlertKey {
   readonly lastValue: number;
   readonly ruleHash: string;
   /**
-   * What only some rule kinds and states need (level times, flap times, acknowledgement, window): JSON, written and
+   * State that only some rule kinds and states need (level times, flap times, acknowledgement, window): JSON, written and
    * read only by the engine.
    */
   readonly detail: Readonly<Record<string, unknown>>;
@@ -113,7 +113,7 @@ export type NotificationEvent =
   | 'flapping_end'
   | LogEvent;
 
-/** What operators do: in the alert log, and nowhere else. */
+/** Actions of operators: in the alert log, and nowhere else. */
 export const LOG_EVENTS = ['acknowledged', 'silence_added', 'silence_ended'] as const;
 export type LogEvent = (typeof LOG_EVENTS)[number];
 
@@ -144,7 +144,7 @@ export interface AlertNotification {
   readonly clear?: number;
   /** How far a mean or a spread looks back. */
   readonly windowS?: number;
-  /** What a difference is to: a metric of the same sensor, or of another one. */
+  /** The metric that a difference subtracts: a metric of the same sensor, or of another one. */
   readonly minus?: { readonly sensor?: string | undefined; readonly metric: string };
   /** The value was reached before: the episode has ended since, or is still open without being beyond its limit. */
   readonly past?: 'over' | 'open';
@@ -170,7 +170,7 @@ export interface AlertNotification {
   readonly logged?: true;
 }
 
-/** What a notification has that is neither of an end nor of an import, and whose rule has no runbook. */
+/** Fields of a notification that is neither of an end nor of an import, and whose rule has no runbook. */
 export const OF_NO_END = {
   durationS: null,
   peakValue: null,

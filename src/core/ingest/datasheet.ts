@@ -1,4 +1,4 @@
-/** What a part can measure by its datasheet, in canonical units: beyond it the part is faulty, or not connected. */
+/** Measuring range of a part by its datasheet, in canonical units: beyond it the part is faulty, or not connected. */
 export interface Range {
   readonly min?: number;
   readonly max?: number;

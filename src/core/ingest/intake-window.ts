@@ -14,7 +14,7 @@ const FREE_AGAIN = 1 / 2;
 /** Of the messages, which a backlog reaches all the time: the next ones are read while the second batch is being committed. */
 const MESSAGES_FREE_AGAIN = 3 / 4;
 
-/** What has been received and is neither stored nor spooled; it bounds the memory. Pure. */
+/** Rows and bytes that have been received and are neither stored nor spooled; it bounds the memory. Pure. */
 export class IntakeWindow {
   rows = 0;
   bytes = 0;

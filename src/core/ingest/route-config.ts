@@ -43,7 +43,7 @@ export interface RouteConfig {
   readonly encoding?: string | undefined;
   readonly compression?: 'auto' | 'none' | 'gzip' | 'zlib' | undefined;
   readonly device?: string | undefined;
-  /** What its devices send through: text with segments of the topic. */
+  /** The gateway that its devices send through: text with segments of the topic. */
   readonly gateway?: string | undefined;
   readonly device_path?: string | undefined;
   readonly device_tag?: string | undefined;

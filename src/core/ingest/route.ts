@@ -67,7 +67,7 @@ export class Route {
   private readonly unwanted: readonly TopicPattern[];
   private readonly rest: readonly TopicPattern[];
   private readonly preset: Preset | undefined;
-  /** What the route states itself comes before its telemetry, what its preset knows after that of all routes. */
+  /** Topics that the route states itself come before its telemetry, those that its preset knows after that of all routes. */
   readonly stated: AvailabilityTopics;
   readonly known: AvailabilityTopics;
   readonly codec: Codec;
@@ -107,7 +107,7 @@ export class Route {
     );
   }
 
-  /** What the route does with `topic`: read it, ignore it, or leave it to the next one. */
+  /** The route's decision on `topic`: read it, ignore it, or leave it to the next one. */
   match(topic: string): TopicContext | 'ignored' | undefined {
     if (this.ignore.some((pattern) => pattern.match(topic) !== undefined)) return 'ignored';
     for (const pattern of this.topics) {
@@ -180,9 +180,9 @@ export interface Router {
   readonly refused: Float64Array;
   /** MQTT filters to subscribe to, without those that another one covers. */
   readonly filters: readonly string[];
-  /** What the first matching route makes of a message. Never throws. */
+  /** Decodes a message with the first matching route. Never throws. */
   decode(message: RoutedMessage): Decoded;
-  /** What the routes have learnt, by their identity: for the router of the next configuration. */
+  /** Codecs with their learnt state, by the identity of the route: for the router of the next configuration. */
   readonly codecs: ReadonlyMap<string, Codec>;
   /** Which route reads a topic, by its place in the list; or why none does. */
   routeOf(topic: string): number | 'ignored' | 'no_match';

@@ -9,7 +9,7 @@ export interface TopicPattern {
   readonly filter: string;
   /** The names of the segments, in order. */
   readonly names: readonly string[];
-  /** What the named segments hold in `topic`, or undefined if it does not match. */
+  /** Values of the named segments in `topic`, or undefined if it does not match. */
   match(topic: string): Captures | undefined;
 }
 

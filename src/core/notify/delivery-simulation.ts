@@ -12,7 +12,7 @@ import {
 import { COLLAPSE_AFTER_MS, GROUP_NAMES, groupLabelsOf } from './grouping.ts';
 import type { NotificationRoutes, Routing } from './recipients.ts';
 
-/** What decides whether a held delivery is sent: an episode as it is now. */
+/** State that decides whether a held delivery is sent: an episode as it is now. */
 export interface EpisodeState {
   readonly sensorId: number;
   readonly metric: string;
@@ -172,7 +172,7 @@ export class DeliverySimulation {
     return this.#rows.filter(({ held, outcome }) => !held && outcome === undefined);
   }
 
-  /** What can be sent, by sink, event and group; an episode is sent in order. */
+  /** Rows that can be sent, by sink, event and group; an episode is sent in order. */
   #due(): readonly { readonly key: string; readonly rows: readonly Row[]; readonly dueMs: Millis }[] {
     const waiting = this.#waiting();
     const isFirst = (row: Row) =>
@@ -299,7 +299,7 @@ export class DeliverySimulation {
     return [...new Set(sent.map((row) => row.sink))];
   }
 
-  /** What was made later than its notification is sent as the newest of its episode, under the event that it is for. */
+  /** A row that was made later than its notification is sent as the newest of its episode, under the event that it is for. */
   #outgoing({ sink, notification, origin, event, step, ackEnded }: Row): OutgoingNotification {
     const { alertId, seq } = notification;
     const newest =
@@ -336,7 +336,7 @@ const isOutdated = (row: Row, waiting: readonly Row[]): boolean =>
       sink === row.sink && alertId === row.notification.alertId && seq > row.notification.seq,
   );
 
-/** What becomes of a held delivery that is due; `newer`: one of its episode is due, too. */
+/** Decides on a held delivery that is due; `newer`: one of its episode is due, too. */
 function verdictOf(row: Row, newer: boolean, view: EpisodeView, nowMs: Millis): Partial<Row> {
   const cancelled = { held: false, outcome: 'cancelled' } as const;
   const { origin, notification, repeatMs } = row;

@@ -11,7 +11,7 @@ export interface SensorFactsOf {
   readonly gateway?: string | null;
 }
 
-/** What the values of its metric do when a notification is sent, and what became of an acknowledgement. */
+/** Course of the values of its metric when a notification is sent, and the state of an acknowledgement. */
 export interface RecentValues {
   /** Undefined: too few values. */
   readonly trend?: Trend | undefined;

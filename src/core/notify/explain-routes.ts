@@ -6,7 +6,7 @@ import { filteredBy } from './filter.ts';
 import { NotificationRoutes, type RoutedSink, type RoutesConfig } from './recipients.ts';
 import { type RouteTrace, routedAlert } from './routes.ts';
 
-/** What a sink gets of an alert. */
+/** The notifications of an alert that a sink gets. */
 export interface SinkDecision {
   readonly sink: string;
   /** `held`: sent at `atMs` if it is still firing; `escalation`: sent then if it is not acknowledged before. */

@@ -22,7 +22,7 @@ const WAIT_MS = 5000;
 const INTERVAL_MS = 30_000;
 /** A critical alert must not wait long for those before it. */
 const CRITICAL_INTERVAL_MS = 10_000;
-/** What is missing is noticed minutes late, and many are noticed one after the other. */
+/** Missing sensors are noticed minutes late, and many of them one after the other. */
 const ABSENCE_WAIT_MS = 30_000;
 const ABSENCE_INTERVAL_MS = 300_000;
 

@@ -191,7 +191,7 @@ function groupMessage(
   return notifications.every(({ past }) => past === 'over') ? group?.over : group?.now;
 }
 
-/** Who removes a rule or retires sensors ends alerts of sensors that are neither back nor back to normal. */
+/** Removing a rule or retiring sensors ends alerts of sensors that are neither back nor back to normal. */
 function groupEnd(
   notifications: readonly OutgoingNotification[],
   first: OutgoingNotification,

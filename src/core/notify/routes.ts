@@ -19,7 +19,7 @@ export interface EscalationStep {
   readonly to: readonly string[];
 }
 
-/** What a route has, with what it inherits from those around it. */
+/** Settings of a route, with those that it inherits. */
 export interface RouteSettings extends RouteTimes, GroupingConfig {
   readonly to: readonly string[];
   /** Absent: reminders come when the rule says so. */

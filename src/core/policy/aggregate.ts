@@ -37,7 +37,7 @@ export function sourceTimeOf(relation: AggregateRelation): string {
   return relationNamed(relation.source)?.timeColumn ?? 'time';
 }
 
-/** What the watermark function gives for an aggregate that was never refreshed: 4714 BC, the first of all timestamps. */
+/** Watermark of an aggregate that was never refreshed: 4714 BC, the first of all timestamps. */
 export const NEVER_REFRESHED = '-210866803200000000';
 
 /** `agg(name, id, raw, watermark)`: the aggregate's hypertable, that of its source, and its watermark, in microseconds. */

@@ -52,7 +52,7 @@ export function restoreScript(settings: Settings): string {
   return `SELECT ${calls.join(', ')}`;
 }
 
-/** What differs from the baseline. */
+/** Settings that differ from the baseline. */
 export function ownSettings(captured: Settings): Map<string, string> {
   const own = new Map<string, string>();
   for (const [name, value] of captured) if (BASELINE.get(name) !== value) own.set(name, value);

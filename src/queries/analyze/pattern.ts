@@ -29,7 +29,7 @@ FROM (
 ) p LEFT JOIN sensors s ON s.id = p.sensor_id
 ORDER BY s.key, p.weekday, p.hour`;
 
-/** What is usual at each hour or weekday; those without a value are absent. */
+/** Usual values at each hour or weekday; those without a value are absent. */
 export async function pattern(db: Db, query: PatternQuery): Promise<readonly PatternPart[]> {
   const { metric, of, zone, from, to, bySensor = false } = query;
   const values = [metric, from, to, ...selected(query), zone];

@@ -29,7 +29,7 @@ export interface Names {
   readonly metric: (id: number) => string | null | undefined;
 }
 
-/** What a statement needs to know. Numbers only: no text of a caller becomes SQL. */
+/** Parameters of a statement. Numbers only: no text of a caller becomes SQL. */
 export interface StatementParts {
   /** `r.time >= '…' AND r.time < '…'` and the like, for the alias of a table and its column of time. */
   readonly where: (alias: string, time: string) => string;

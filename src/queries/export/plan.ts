@@ -33,7 +33,7 @@ export interface ExportQuery extends TimeRange {
   readonly textOnly?: boolean | undefined;
 }
 
-/** What is to be read, and in which pieces. */
+/** The range to be read, and its pieces. */
 export interface ExportPlan {
   readonly columns: readonly CopyColumn[];
   /** How much one statement is to give on this server. */

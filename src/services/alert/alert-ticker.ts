@@ -96,7 +96,7 @@ export class AlertTicker {
     if (!this.stopped) this.loop.start();
   }
 
-  /** What the passing of time does to alerts: one slice, once the rules in force have evaluated what is open. */
+  /** The effect of time on alerts: one slice, once the rules in force have evaluated what is open. */
   tick(untilMs: Millis = Infinity): EvaluatedBatch {
     const engine = this.parts.engine();
     this.parts.dropForgotten();

@@ -13,7 +13,7 @@ import type { ShardTable } from './cluster/shard-table.ts';
 import type { AlertMetrics } from './metrics.ts';
 import type { RuleChangeQueue } from './rule-change-queue.ts';
 
-/** What an evaluation writes. Nothing is remembered until `commit`, which belongs right after COMMIT. */
+/** Rows of an evaluation. Nothing is remembered until `commit`, which belongs right after COMMIT. */
 export interface EvaluatedBatch {
   readonly batch: AlertBatch;
   /** The time up to which it has evaluated; before `commit`. Absent where nothing is evaluated. */

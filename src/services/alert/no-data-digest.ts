@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../../ports/time.ts';
 export const LEVELS = ['info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LEVELS)[number];
 
-/** What demands attention is loud; endings and history are not. */
+/** Alerts that demand attention are logged at warn or error; endings and history at info. */
 export function logLevelOf(notification: AlertNotification): LogLevel {
   const { event, severity, suppressed } = notification;
   if (
@@ -37,7 +37,7 @@ const MESSAGES = {
   resolved: 'many silent sensors send again',
 } as const;
 
-/** What a group line is still to report. */
+/** Alerts not yet reported by a group line. */
 interface Tally {
   readonly sensors: Set<string>;
   alerts: number;

@@ -42,7 +42,7 @@ export class OperatorCommands {
     return silences;
   }
 
-  /** What is new: all silences if one of them changed, and the commands that this daemon can execute. Never throws. */
+  /** Changes since the last call: all silences if one of them changed, and the commands that this daemon can execute. Never throws. */
   async poll(engine: AlertEngine): Promise<{
     readonly silences?: readonly Silence[];
     readonly commands: readonly WaitingCommand[];

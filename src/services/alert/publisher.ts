@@ -101,7 +101,7 @@ export class AlertPublisher {
   }
 
   /**
-   * What the last process committed and did not mark. A line that is in the alert log was published: with that file each
+   * Publishes what the last process committed and did not mark. A line that is in the alert log was published: with that file each
    * is published exactly once, whenever the process was killed.
    */
   async resume(shards?: readonly number[]): Promise<void> {
@@ -128,7 +128,7 @@ export class AlertPublisher {
   }
 
   /**
-   * Resolves once few notifications wait, or they cannot be marked now. Whoever publishes many of them one after the other waits for it
+   * Resolves once few notifications wait, or they cannot be marked now. A caller that publishes many in sequence awaits it
    * in between: so their number in memory is bounded, however many there are. Undefined: few wait.
    */
   room(): Promise<void> | undefined {
@@ -224,7 +224,7 @@ export class AlertPublisher {
   }
 }
 
-/** What the sensor is called, where it is, and the units of metrics. */
+/** Name and location of the sensor, and the units of metrics. */
 export interface AlertDescriber {
   readonly factsOf: (sensorId: number) => SensorFactsOf;
   /** Undefined: by the name of the metric. */
@@ -280,7 +280,7 @@ export function alertFields(
   };
 }
 
-/** What happened, in English, as of now. */
+/** The event as an English sentence, as of now. */
 function messageOfLine(
   notification: AlertNotification,
   { factsOf, unitOf }: AlertDescriber,

@@ -16,7 +16,7 @@ export interface SilenceLogDeps {
   readonly publish: (lines: readonly AlertNotification[]) => void;
 }
 
-/** What began or ended longer ago has its line, or had none in the version that was running then. */
+/** A silence that began or ended longer ago has its line, or had none in the version that was running then. */
 const RECENT_MS = 3_600_000;
 
 /**

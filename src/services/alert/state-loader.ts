@@ -143,7 +143,7 @@ async function loadLast(
   }
 }
 
-/** What the rules of any of the sensors are about; undefined: any metric. */
+/** Metrics that the rules of any of the sensors refer to; undefined: any metric. */
 function metricsOf(rules: RuleSet, sensors: readonly Sensor[]): ReadonlySet<string> | undefined {
   const all = new Set<string>();
   for (const sensor of sensors) {

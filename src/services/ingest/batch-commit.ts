@@ -16,7 +16,7 @@ import type { SensorRegistry } from './sensor-registry.ts';
 /** A committed batch, and the alert lines that may be published now. */
 export type WriteOutcome = StoreOutcome & { readonly notifications: readonly AlertNotification[] };
 
-/** What the batch writer needs of the alert engine; `AlertManager` implements it. */
+/** The alert engine, as the batch writer uses it; `AlertManager` implements it. */
 export interface AlertEvaluator {
   /** False where readings are only stored: no alerts, and nothing handed over. Default true. */
   readonly evaluates?: boolean | undefined;
@@ -292,7 +292,7 @@ export class BatchSplitter {
     this.most *= 2;
   }
 
-  /** What the next transaction takes: `rows` itself if it may take all. */
+  /** Rows of the next transaction: `rows` itself if it may take all. */
   piece<T>(rows: T[]): T[] {
     return rows.length <= this.most ? rows : rows.slice(0, this.most);
   }

@@ -29,7 +29,7 @@ export interface ImporterDeps {
 export interface ImporterOptions {
   /** The topic of dead letters. */
   readonly topic: string;
-  /** What retention would drop is left out, and counted. */
+  /** Readings that retention would drop are left out, and counted. */
   readonly kept: Kept;
   /** Rows of a transaction. */
   readonly batchRows: number;

@@ -46,7 +46,7 @@ export interface Decoder {
 
 export interface IngestOptions {
   readonly batch: BatchLimits;
-  /** What may be in flight before reading from the broker pauses. */
+  /** Messages and rows in flight before reading from the broker pauses. */
   readonly window: WindowLimits;
 }
 

@@ -3,7 +3,7 @@ import { LogBudgets } from '../../lib/log-budget.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 
-/** What is logged of single messages: one line a minute for each reason, or route, with the number since the last line. */
+/** The log of single messages: one line a minute for each reason, or route, with the number since the last line. */
 export class MessageLog {
   private readonly logger: Logger;
   private readonly reasons: LogBudgets<RejectCode>;

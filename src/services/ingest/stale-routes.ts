@@ -4,7 +4,7 @@ import { PollLoop } from '../../lib/poll-loop.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 
-/** What it watches: the router in force. */
+/** The router in force. */
 export interface RouteSource {
   readonly watchedRoutes: readonly WatchedRoute[];
   /** Messages that gave readings, by the index of their route. */
@@ -25,7 +25,7 @@ export interface StaleRoute {
   readonly lastMessageMs: number;
 }
 
-/** What a route did since the start, or since it changed. */
+/** Activity of a route since the start, or since it changed. */
 export interface RouteActivity {
   readonly name: string;
   readonly messages: number;

@@ -38,7 +38,7 @@ export interface CommandListenerDeps extends LeaseLoopDeps {
   readonly context: () => TextContext;
 }
 
-/** What becomes of a message. */
+/** Outcome of a message. */
 interface Answer {
   readonly status: AnswerResult['outcome'] | 'refused' | 'unavailable';
   readonly [field: string]: unknown;

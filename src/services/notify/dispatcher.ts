@@ -21,7 +21,7 @@ export interface NotifySetup extends RoutesConfig {
 
 export type NotificationDispatcherDeps = Omit<SinkWorkerDeps, 'sink'>;
 
-/** What the publisher needs of the sinks; `NotificationDispatcher` implements it. */
+/** The sinks, as the publisher uses them; `NotificationDispatcher` implements it. */
 export interface DeliveryRouter {
   /** Which sinks get which notification. */
   route(notifications: readonly AlertNotification[]): readonly NewDelivery[];
@@ -34,7 +34,7 @@ export interface DeliveryRouter {
 export interface SinkHealth {
   readonly sink: string;
   readonly kind: string;
-  /** What is wrong; undefined: it accepts notifications. */
+  /** Its fault; undefined: it accepts notifications. */
   readonly detail: string | undefined;
 }
 

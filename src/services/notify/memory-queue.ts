@@ -33,7 +33,7 @@ export class MemoryQueue implements SinkQueue {
   readonly #flushed = new Map<string, { readonly atMs: Millis; readonly intervalMs: Millis }>();
   #unrecorded: SentNotification[] = [];
   #nextId = 1;
-  /** What was taken out to be sent, and which of it is in the stored queue by now. */
+  /** Notifications taken out to be sent, and those of them that are in the stored queue by now. */
   readonly #inHand = new Set<number>();
   readonly #orphans = new Set<number>();
 
@@ -76,7 +76,7 @@ export class MemoryQueue implements SinkQueue {
     });
   }
 
-  /** What was taken out is settled, or was not accepted. */
+  /** The notifications taken out are settled, or were not accepted. */
   letGo(): void {
     this.#waiting = this.#waiting.filter(({ id }) => !this.#orphans.has(id));
     this.#inHand.clear();

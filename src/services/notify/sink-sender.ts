@@ -94,7 +94,7 @@ export class SinkSender {
     this.#tally.dropped += count;
   }
 
-  /** What happened since the last report; undefined if nothing did. */
+  /** Changes since the last report; undefined if there were none. */
   report(): SinkReport | undefined {
     const { trouble } = this.#outage;
     const failure = trouble === undefined ? null : { message: trouble.message, sinceMs: trouble.sinceMs };

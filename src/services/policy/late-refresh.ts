@@ -53,7 +53,7 @@ export class LateRefresh {
   private plan: PolicyPlan;
   /** False until what no refresh ever reached was looked for, and refreshed. */
   private covered = false;
-  /** What is being refreshed. */
+  /** Ranges being refreshed. */
   private current: LateRanges['all'] = [];
   private readonly outage: Outage;
   private windowUs: number | undefined;

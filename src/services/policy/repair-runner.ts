@@ -20,7 +20,7 @@ export interface RepairOptions {
   readonly first?: Assessment;
   /** Names of checks; empty: all. */
   readonly only?: readonly string[];
-  /** What may be changed. Without `drop` nothing is deleted. */
+  /** Effects that are allowed. Without `drop` nothing is deleted. */
   readonly effects: readonly RepairEffect[];
   readonly signal: AbortSignal;
   /** Statements at most; the rest is left for another time, and nothing is half done. */
@@ -37,7 +37,7 @@ export interface StepRun {
 
 export interface RepairResult {
   readonly runs: readonly StepRun[];
-  /** What is left: findings without a repair step, or whose steps were not allowed, failed or had no time. */
+  /** The remaining findings: those without a repair step, or whose steps were not allowed, failed or had no time. */
   readonly left: RepairPlan;
 }
 

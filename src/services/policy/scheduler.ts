@@ -147,7 +147,7 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
     await options.alerts?.update(verified);
   }
 
-  /** What is left of the findings; undefined: nothing was run. */
+  /** The remaining findings; undefined: nothing was run. */
   async function repaired(declared: PolicyPlan, first: Assessment): Promise<RepairPlan | undefined> {
     const { executor } = options;
     if (declared.repair !== 'auto' || executor === undefined || first.findings.every(isNote))

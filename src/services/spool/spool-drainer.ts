@@ -139,7 +139,7 @@ export class SpoolDrainer {
     );
   }
 
-  /** What must come before the next live batch; then batches go to the database again. False: not all of it may yet. */
+  /** Replays the records that must come before the next live batch; then batches go to the database again. False: not all of it may yet. */
   private async replayHead(): Promise<boolean> {
     const { spoolWriter, watch } = this.deps;
     try {

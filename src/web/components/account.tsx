@@ -4,7 +4,7 @@ import { useStore } from '../hooks.ts';
 import { Link } from './link.tsx';
 import { Icon } from './icon.tsx';
 
-/** Who looks, and as what; the way to another role. */
+/** Name and role of the session; the way to another role. */
 export function Account() {
   const { daemon } = usePage();
   const session = useStore(daemon.session);

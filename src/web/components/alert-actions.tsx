@@ -22,7 +22,7 @@ const matchersOf = (alert: Alert): Record<string, string> =>
     ? { alert_type: alert.alertType }
     : { sensor: patternOf(alert.sensor), alert_type: alert.alertType };
 
-/** What can be done about an open alert; nothing for those who may not. */
+/** Actions on an open alert; none for roles without the right. */
 export function AlertActions({ alert, onDone }: { readonly alert: Alert; readonly onDone: () => void }) {
   const canWrite = useCanWrite();
   const [open, setOpen] = useState<'ack' | 'resolve' | 'silence'>();

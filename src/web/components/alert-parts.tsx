@@ -9,7 +9,7 @@ import { Ago, At } from './time.tsx';
 import { Foreign, Name } from './text.tsx';
 import { words } from '../format/words.ts';
 
-/** What an alert is about: a sensor, or a part of the system. */
+/** Subject of an alert: a sensor, or a part of the system. */
 export function AlertSubject({ alert }: { readonly alert: Alert }) {
   if (alert.system)
     return (

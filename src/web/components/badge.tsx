@@ -40,7 +40,7 @@ export function SeverityBadge({ severity }: { readonly severity: string }) {
   );
 }
 
-/** What the states of an alert mean, in the words of the page. */
+/** Meanings of the states of an alert, in the words of the page. */
 const ALERT_STATES = words<readonly [IconName, string, string]>({
   pending: [
     'pending',

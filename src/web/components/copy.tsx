@@ -8,7 +8,7 @@ export function CodeBlock({
   wrap = false,
 }: {
   readonly text: string;
-  /** What it is, for screen readers. */
+  /** Its name, for screen readers. */
   readonly label: string;
   readonly wrap?: boolean;
 }) {

@@ -14,7 +14,7 @@ export function Dialog({
 }: {
   readonly title: string;
   readonly children: ComponentChildren;
-  /** What the button says that does it. */
+  /** Label of the button that does it. */
   readonly action: string;
   /** Closes when it resolves; a failure is shown and the form stays. */
   readonly onSubmit: (form: FormData) => Promise<void>;

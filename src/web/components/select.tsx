@@ -10,7 +10,7 @@ export function Select({
   onChange,
 }: {
   readonly label: string;
-  /** What it says without a choice. */
+  /** Its text without a choice. */
   readonly any: string;
   readonly options: readonly string[];
   readonly value: string | undefined;

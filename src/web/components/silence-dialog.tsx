@@ -32,7 +32,7 @@ export function SilenceDialog({
   onClose,
   onDone,
 }: {
-  /** What the form begins with. */
+  /** Initial values of the form. */
   readonly matchers: Readonly<Record<string, string>>;
   readonly onClose: () => void;
   readonly onDone?: () => void;

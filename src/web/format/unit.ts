@@ -34,7 +34,7 @@ export const metricUnit = (metric?: string, unit?: string | null): string =>
 
 export const unitDigits = (unit: string): number | undefined => DIGITS.get(unit);
 
-/** What a unit that is not self-evident means. */
+/** Meanings of units that are not self-evident. */
 const MEANING = words<string>({
   '%RH': 'relative humidity',
   dBm: 'signal strength: −50 is strong, −90 is weak',

@@ -10,7 +10,7 @@ import { Store } from './store.ts';
 
 type Listener<Name extends EventName> = (data: EventData<Name>) => void;
 
-/** Who wants to know of which events of the daemon. */
+/** Listeners by event name. */
 export class Bus {
   readonly #listeners = new Map<string, Set<(data: never) => void>>();
 
@@ -34,7 +34,7 @@ const MOST_FIGURES = 180;
 /** Events come in bursts; the status is read once for all of them. */
 const AFTER_EVENT_MS = 400;
 
-/** What the page knows of the daemon: its status, its events, and whether there is a link at all. */
+/** The page's state of the daemon: its status, its events, and whether there is a link at all. */
 export class Daemon {
   readonly client: ApiClient;
   readonly bus = new Bus();

@@ -1,7 +1,7 @@
 import { type Link, type LinkEvent, nextLink } from './link.ts';
 import { type ServerEvent, SseParser } from './sse-parser.ts';
 
-/** What the stream needs of the world; a test gives its own. */
+/** Dependencies of the stream; a test gives its own. */
 export interface StreamWorld {
   fetch(url: string, init: { headers: Record<string, string>; signal: AbortSignal }): Promise<StreamAnswer>;
   now(): number;

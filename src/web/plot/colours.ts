@@ -1,7 +1,7 @@
 import { words } from '../format/words.ts';
 import type { Colours } from './options.ts';
 
-/** What the theme's names stand for now: a canvas knows no custom properties. */
+/** Colours of the theme's names now: a canvas knows no custom properties. */
 export function coloursOf(element: HTMLElement): Colours {
   const probe = document.createElement('span');
   probe.hidden = true;

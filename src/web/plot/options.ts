@@ -16,7 +16,7 @@ export interface PlotEpisode {
   readonly severity: string;
 }
 
-/** What is drawn besides the data; read anew with each drawing. */
+/** Elements drawn besides the data; read anew with each drawing. */
 export interface PlotScene {
   readonly metric: string;
   readonly unit: string | null;

@@ -1,4 +1,4 @@
-/** What a plot shows: the newest so-and-so much, which moves on, or a fixed part of the past. */
+/** The range of a plot: the newest so-and-so much, which moves on, or a fixed part of the past. */
 export type Range =
   | { readonly kind: 'last'; readonly seconds: number }
   | { readonly kind: 'fixed'; readonly fromMs: number; readonly toMs: number };
@@ -26,7 +26,7 @@ export const PRESETS: readonly Preset[] = [
 const SHORTEST = PRESETS[0]!;
 const DEFAULT_PRESET = PRESETS[1]!;
 
-/** What a sensor is shown with first: of one that has only just begun an hour would be empty but for its end. */
+/** The first range of a sensor: of one that has only just begun an hour would be empty but for its end. */
 export const presetFor = (firstSeen: string | null, nowMs: number): Preset =>
   firstSeen !== null && nowMs - Date.parse(firstSeen) < SHORTEST.seconds * 1000 ? SHORTEST : DEFAULT_PRESET;
 

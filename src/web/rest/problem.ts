@@ -11,7 +11,7 @@ export class ApiProblem extends Error {
   readonly code: string;
   readonly title: string;
   readonly detail: string | undefined;
-  /** What to do about it. */
+  /** The remedy. */
   readonly remedy: string | undefined;
   /** Faults of single parts of a request. */
   readonly fields: readonly FieldFault[];
@@ -40,7 +40,7 @@ const text = (value: unknown): string | undefined =>
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** What a body that is no problem document means, by its status: a proxy in between has its own words. */
+/** Meaning of a body that is no problem document, by its status: a proxy in between has its own words. */
 const BY_STATUS: Readonly<Record<number, readonly [title: string, remedy: string]>> = {
   401: ['The daemon asks for a token', 'Log in with a token of `http.token_file`.'],
   403: ['Not allowed', 'Log in with a token of the role `operator`.'],

@@ -289,7 +289,7 @@ function TryDecode({ letter }: { readonly letter: DeadLetter }) {
   );
 }
 
-/** What a route makes of the payload, as one types. */
+/** The payload as a route decodes it, while one types. */
 function Decoded({ letter, route }: { readonly letter: DeadLetter; readonly route: string }) {
   const { daemon } = usePage();
   const [state, setState] = useState<{ decoded?: DecodedMessage; problem?: ApiProblem; fault?: string }>({});

@@ -181,7 +181,7 @@ function useSensors(query: Route['query']) {
   };
 }
 
-/** What has come in since the list was read, by sensor; drawn twice a second at most. */
+/** Events since the list was read, by sensor; drawn twice a second at most. */
 function useNews(): ReadonlyMap<string, EventData<'sensor'>> {
   const { daemon } = usePage();
   const news = useRef(new Map<string, EventData<'sensor'>>());

@@ -30,7 +30,7 @@ const ANNOUNCE = `
 INSERT INTO alert_outbox (alert_id, seq, event, payload)
 SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::jsonb[]) ON CONFLICT DO NOTHING RETURNING payload`;
 
-/** What operators have asked for; it is marked as done in the transaction of the batch that does it. */
+/** Commands of operators; each is marked as done in the transaction of the batch that executes it. */
 export class TimescaleOperatorStore implements OperatorStore {
   readonly #db: Db;
 

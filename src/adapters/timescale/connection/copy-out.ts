@@ -72,7 +72,7 @@ interface Connection {
   readonly stream: { pause(): void; resume(): void };
 }
 
-/** What pg calls of a query (`Submittable`). A message is a row, and its bytes are pg's own: they are copied at once. */
+/** A query as pg calls it (`Submittable`). A message is a row, and its bytes are pg's own: they are copied at once. */
 class CopyOut {
   readonly #sql: string;
   readonly #ready: Uint8Array[] = [];

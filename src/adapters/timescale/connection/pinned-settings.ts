@@ -8,7 +8,7 @@ export interface Backend {
   readonly startedAt: string | null;
 }
 
-/** What a connection that was just made is: read in the same round trip that sets it up. */
+/** Facts of a connection that was just made: read in the same round trip that sets it up. */
 export interface BackendSettings extends Backend {
   readonly standby: boolean;
   readonly readOnly: boolean;
@@ -19,7 +19,7 @@ export interface BackendSettings extends Backend {
 }
 
 /**
- * What the code relies on, whatever role, database and server have set: how values are read and written, when a
+ * Settings that the code relies on, whatever role, database and server have set: how values are read and written, when a
  * connection that leads nowhere is given up by the server (25 s without a sign of the peer, 10 s under a long
  * statement), and that a reply to COMMIT means "on disk".
  */

@@ -14,7 +14,7 @@ interface Second {
   sensorId: number;
 }
 
-/** What a server lacks of what was committed, as far back as is remembered. */
+/** Committed rows that a server lacks, as far back as is remembered. */
 export interface Missing {
   readonly sinceMs: number;
   /** At most: of the first second some may be there. */

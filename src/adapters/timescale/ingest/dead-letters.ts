@@ -119,7 +119,7 @@ export interface StoredDeadLetter {
   readonly payload: Buffer;
 }
 
-/** What is needed of a database: `pg.Pool`, `pg.Client` and the reader of a command fit alike. */
+/** The part of a database connection that is used here: `pg.Pool`, `pg.Client` and the reader of a command fit alike. */
 interface Db {
   query<Row>(text: string, values: unknown[]): Promise<{ rows: Row[] }>;
 }

@@ -5,7 +5,7 @@ import type { MetricKind } from './metric-kinds.ts';
 import { nameRules, refuseBlocked, refuseVanished } from './relied-on.ts';
 import type { Work } from '../connection/session.ts';
 
-/** What payloads may add to the table of metric names. */
+/** Limits on the metric names that payloads may add. */
 export interface MetricNameLimits {
   /** In all. */
   readonly max: number;
@@ -13,7 +13,7 @@ export interface MetricNameLimits {
   readonly maxNewPerSensor: number;
   /** Patterns (`globMatches`) of names that may be added. */
   readonly allow: readonly string[];
-  /** What kind of metric a new name is of; absent: a gauge. */
+  /** Metric kind of a new name; absent: a gauge. */
   readonly kindOf?: (name: string) => MetricKind;
 }
 

@@ -73,7 +73,7 @@ export async function nameRules(work: Pick<Work, 'query'>, table: string, error:
   });
 }
 
-/** What a row of its own would be refused with; undone in any case. */
+/** Column that a trial row of each table fills, to see whether it is refused; undone in any case. */
 const TRIALS = { sensors: 'key', metrics: 'name' } as const;
 const UNDONE = 'FW001';
 

@@ -298,7 +298,7 @@ interface ChunkMove {
   readonly table: keyof typeof TABLES;
   readonly move: PendingMove;
   readonly range: ChunkRange;
-  /** What the chunks before had. */
+  /** The dead letter of the chunks before. */
   readonly letter: MergeLetter;
 }
 
@@ -332,7 +332,7 @@ const within = (alias: string): string =>
 const sameKey = (table: keyof typeof TABLES): string =>
   table === 'sensor_metrics' ? 'n.time = o.time AND n.metric_id = o.metric_id' : 'n.time = o.time';
 
-/** What a row holds, by the names of metrics. */
+/** Values of a row, by the names of metrics. */
 const valuesOf = (table: keyof typeof TABLES, row: 'o' | 'n'): string =>
   table === 'sensor_metrics'
     ? `jsonb_build_object(coalesce((SELECT name FROM metrics WHERE id = ${row}.metric_id), 'metric ' || ${row}.metric_id), ${row}.value)`

@@ -11,7 +11,7 @@ export interface Retirement {
   readonly undo: boolean;
 }
 
-/** What became of one of them. */
+/** Outcome for one sensor. */
 export interface RetiredSensor {
   readonly key: string;
   readonly retired: boolean;
@@ -52,7 +52,7 @@ export async function retireSensors(
   }
 }
 
-/** What it would do. */
+/** The effect of the retirement, without executing it. */
 export async function previewRetirement(
   client: pg.ClientBase,
   { keys, untilSeen, undo }: Retirement,

@@ -27,7 +27,7 @@ export interface MigrateResult {
   /** Schema version before and after; 0 is an empty database. */
   readonly from: number;
   readonly to: number;
-  /** What this call applied, as `0001_readings`. */
+  /** Migrations that this call applied, as `0001_readings`. */
   readonly applied: readonly string[];
 }
 

@@ -31,7 +31,7 @@ export interface AppliedRow {
 export const label = (migration: { version: number; name: string }): string =>
   `${String(migration.version).padStart(4, '0')}_${migration.name}`;
 
-/** What is applied and what is not; changes nothing, and works on a database that was never migrated. */
+/** Applied and pending migrations; changes nothing, and works on a database that was never migrated. */
 export async function status(
   target: MigrationTarget,
   migrations: readonly Migration[] = loadMigrations(),

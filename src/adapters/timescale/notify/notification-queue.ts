@@ -46,7 +46,7 @@ const AS_IT_IS = `CASE WHEN d.event IN ('firing', 'escalated') AND NOT o.payload
   THEN o.payload || '{"past": "over"}' ELSE o.payload END`;
 
 /**
- * What was made later than its notification is sent as the newest of its episode, under the event that it is for.
+ * A delivery that was made later than its notification is sent as the newest of its episode, under the event that it is for.
  * `o` is the notification of the row.
  */
 const PAYLOAD = `CASE WHEN d.origin IS NULL THEN ${AS_IT_IS} ELSE coalesce((

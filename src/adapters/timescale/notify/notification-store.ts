@@ -46,7 +46,7 @@ SELECT count(*) FILTER (WHERE outcome IS NULL)::int AS queued, count(*) FILTER (
   FROM verdicts`;
 
 /**
- * What is held for a moment at which its alert must still be firing. `ack` is the state of the engine: without an end it
+ * Releases deliveries held for a moment at which their alert must still be firing. `ack` is the state of the engine: without an end it
  * lasts as long as the episode. While a sensor is silent its other alerts are not repeated. A new id: at the end of the queue.
  * Deliveries held by one mute time are due within milliseconds of each other: which one is the newest is decided over the next second.
  */

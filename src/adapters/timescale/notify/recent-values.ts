@@ -8,7 +8,7 @@ import { type TimedValue, trendAt, trendOf, trendWindow } from '../../../core/no
 import { unlessAborted, withDeadline } from '../../../lib/timeout.ts';
 import type { Clock } from '../../../ports/time.ts';
 
-/** What it needs of a connection. */
+/** The part of the pool that is used here. */
 interface Querying {
   query<Row>(text: string, values: unknown[]): Promise<{ rows: Row[] }>;
 }

@@ -21,7 +21,7 @@ const LOCK_TIMEOUT_MS = 1000;
 /** Of trial statements, which others may wait for meanwhile: the result of a longer one is unknown. */
 const TRIAL_LOCK_MS = 200;
 const TRIAL_MS = 2000;
-/** What is read is small, and has many plan nodes: compiling them (JIT) takes several times as long as running them. */
+/** The queries read little, and have many plan nodes: compiling them (JIT) takes several times as long as running them. */
 const UNCOMPILED = 'SET LOCAL jit = off';
 const BEGIN = `BEGIN TRANSACTION READ ONLY; ${UNCOMPILED}`;
 /** Past the server's own limit, for a server that has none (the embedded one) or that answers no more. */
@@ -88,7 +88,7 @@ async function inSteps(work: Work, text: string, values: readonly unknown[]): Pr
   return result;
 }
 
-/** What the server refused, and whether it did: an error of the connection does not count. */
+/** The server's refusal as a row; undefined for an error of the connection. */
 function refusal(error: unknown): CatalogRow | undefined {
   const code = codeOf(error);
   if (code === undefined || !isSqlState(code)) throw error;

@@ -12,7 +12,7 @@ export interface PastAlert {
   readonly end: AlertResolution;
 }
 
-/** What rules would have raised of readings of the past, as rows; an episode that is open at their end is left out. */
+/** Rows of the alerts that rules would have raised of past readings; an episode that is open at their end is left out. */
 export class PastAlerts {
   readonly #backtest: Backtest;
   readonly #open = new Map<string, AlertRow>();

@@ -18,11 +18,11 @@ export interface PrometheusRule {
 
 export interface PrometheusExport {
   readonly rules: readonly PrometheusRule[];
-  /** What the rules do not have, and why. */
+  /** Alerts that the rules leave out, and why. */
   readonly omitted: readonly string[];
 }
 
-/** What a rule of the configuration gives its alerts of one type. */
+/** Labels and texts that a rule of the configuration gives its alerts of one type. */
 interface Source {
   readonly runbook: string | null;
   readonly labels: RuleLabels;
@@ -103,7 +103,7 @@ function rulesOf(config: AlertsConfig, overrides: readonly number[]): readonly M
   return missed === undefined ? compiled : [...compiled, missed];
 }
 
-/** What all rules of a type give their alerts. A series does not say which of several it is of. */
+/** The labels and texts that all rules of a type share. A series does not say which of several it is of. */
 function commonOf(
   { sources }: TypeSources,
   alert: string,

@@ -88,7 +88,7 @@ export interface ScenarioOutcome {
   readonly transitions: readonly InstanceEffect[];
   readonly rows: readonly StoredAlert[];
   readonly notifications: readonly AlertNotification[];
-  /** What the sinks got. */
+  /** Deliveries to the sinks. */
   readonly sent: readonly SentDelivery[];
   readonly counts: EngineCounts;
 }

@@ -158,7 +158,7 @@ export class MetricSample {
   }
 }
 
-/** What is subtracted from a metric: of the same sensor, or of another one. */
+/** The metric that is subtracted from another: of the same sensor, or of another one. */
 export interface DifferenceOf {
   readonly metric: string;
   readonly minus: string;

@@ -231,7 +231,7 @@ const seqOfAck = ({ ack, startedAtUs }: Episode): number =>
 
 const PAST: Partial<Record<Transition, AlertNotification['past']>> = { belated: 'over', outstanding: 'open' };
 
-/** What only the texts need; absent where it does not apply. */
+/** Facts that only the texts need; absent where it does not apply. */
 function textFacts(
   { side, hysteresis, window, kind, minus }: Condition,
   { transition, threshold }: Effect,

@@ -7,7 +7,7 @@ export interface AlertInstance {
   readonly condition: Condition;
   committed: EpisodeState;
   work: EpisodeState;
-  /** What its kind keeps from reading to reading. */
+  /** The memory of its kind, kept from reading to reading. */
   committedMemory: Memory;
   memory: Memory;
 }

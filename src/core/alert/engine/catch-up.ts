@@ -15,7 +15,7 @@ export interface CatchUpParts {
 }
 
 /**
- * What time decides for one series. An input first applies what was due before it arrived, in order, so that splitting
+ * Decisions of time for one series. An input first applies what was due before it arrived, in order, so that splitting
  * into batches and ticks in between change nothing.
  */
 export class CatchUp {
@@ -39,7 +39,7 @@ export class CatchUp {
     if (suppressor.dueMs <= nowMs) series.reviewedMs = Math.max(series.reviewedMs, nowMs);
   }
 
-  /** What is due at `dueMs`, decided at `nowMs`. */
+  /** Decides at `nowMs` everything that was due at `dueMs`. */
   pass(series: Series, dueMs: Millis, nowMs: Millis): void {
     const { suppressor, timers } = this.parts;
     if (forgetDueMs(series) <= dueMs && isForgotten(series, this.activeMs(series.sensorId)))

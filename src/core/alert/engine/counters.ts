@@ -12,7 +12,7 @@ interface Counter {
   open: number;
 }
 
-/** What a change of an alert is to counters: the severity at which it was open, and is. */
+/** A change of an alert, as counters see it: the severity at which it was open, and is. */
 export interface CountedChange {
   readonly was: Severity | undefined;
   readonly is: Severity | undefined;

@@ -14,7 +14,7 @@ interface Availability {
   readonly retained?: boolean | undefined;
 }
 
-/** What concerns a sensor as a whole: that it sent something, that something came through it as a gateway, its availability. */
+/** Signals of a sensor as a whole: that it sent something, that something came through it as a gateway, its availability. */
 export class SensorSignals {
   private readonly map: SeriesIndex;
   private readonly workingSet: WorkingSet;
@@ -94,7 +94,7 @@ export class SensorSignals {
     return noData !== undefined && 'episode' in noData.work && noData.work.episode.threshold === 0;
   }
 
-  /** What was due for the metrics of a sensor up to a moment. */
+  /** Processes what was due for the metrics of a sensor up to a moment. */
   private catchUpMetrics(slot: Slot, untilMs: Millis): void {
     for (const series of metricsOf(slot)) {
       if (!series.isExpected) continue;

@@ -18,7 +18,7 @@ export interface Slot {
   readonly precedes: boolean;
 }
 
-/** What the index asks of the engine. */
+/** Callbacks of the index into the engine. */
 export interface SeriesHooks {
   /** It may inhibit other alerts. */
   isSource(series: Series): boolean;

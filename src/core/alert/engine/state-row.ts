@@ -76,7 +76,7 @@ export function rowOf(series: Series, instance: AlertInstance, alertId: AlertIdO
   };
 }
 
-/** What is not worth storing is not stored beside something else either. */
+/** A memory that is not worth storing alone is not stored with another state either. */
 function storedMemory({ condition }: AlertInstance, memory: Memory): Memory {
   const kind = kindOf(condition.kind);
   return kind.storedMark?.(memory) === 0 ? EMPTY_MEMORY : memory;

@@ -7,7 +7,7 @@ const LEAST_MESSAGES = 20;
 const LEAST_MS = 60_000;
 const FACTOR = 5;
 
-/** What arrives within this time is one message: a device with a topic for each value, or one that sends what it had stored. */
+/** Messages within this time are one: a device with a topic for each value, or one that sends what it had stored. */
 const BURST_MS = 1000;
 /** Relative change from which on it is stored again. */
 const WORTH_STORING = 0.1;

@@ -32,7 +32,7 @@ export interface Known {
   readonly nowMs: Millis;
 }
 
-/** What a kind makes of a rule: one alert type. */
+/** One alert type of a rule, as its kind compiles it. */
 export interface ConditionShape {
   readonly side: Side;
   /** The alert type is `<metric>_<suffix>`, unless it has one of its own. */
@@ -110,7 +110,7 @@ export interface KindSentences {
  * the state machine's.
  */
 export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
-  /** What a rule of a metric may set for it, beside the common fields. */
+  /** Fields that a rule of a metric may set for it, besides the common ones. */
   readonly fields: Fields;
   /** Of its alert types. */
   readonly suffixes: readonly string[];
@@ -148,7 +148,7 @@ export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
   remember?(condition: Condition, sample: Sample, evaluation: Evaluation | undefined): Memory;
   /** Its memory is stored when this changes; default: whenever it changes. */
   storedMark?(memory: Memory): number;
-  /** What the text is about; default: the metric. */
+  /** Subject of the text; default: the metric. */
   subject?(condition: Condition): string;
   /** `above`, `below`; undefined: by the side. */
   beyond?(condition: Condition, effect: Effect): string;

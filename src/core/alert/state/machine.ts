@@ -239,7 +239,7 @@ function cancel(
   );
 }
 
-/** What the end of a rule is to its alerts. */
+/** Reason of an alert's end, by the end of its rule. */
 const ENDING = { removed: 'rule_removed', retired: 'retired' } as const;
 
 type Firing = StateOf<'firing'>;

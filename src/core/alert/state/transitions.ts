@@ -14,7 +14,7 @@ import {
   type Transition,
 } from './state.ts';
 
-/** What happens in the course of an episode; `started` is its first breaching reading. */
+/** The steps in the course of an episode; `started` is its first breaching reading. */
 export const EPISODE_STEPS = [
   'started',
   'firing',

@@ -6,7 +6,7 @@ import type { Series } from '../engine/series.ts';
 import { NEVER, type SeriesGateway, type SeriesState } from '../engine/series-state.ts';
 import { type EpisodeState, OK } from '../state/state.ts';
 
-/** What gateways ask of the engine, as of the current working set. */
+/** Queries of gateways to the engine, as of the current working set. */
 export interface GatewayClock {
   /** Since when the broker is connected; undefined while it is away. */
   connectedMs(): Millis | undefined;
@@ -96,7 +96,7 @@ export class Gateways {
     return gateway;
   }
 
-  /** What a sensor is the gateway of; undefined: of nothing. */
+  /** The gateway that a sensor is; undefined: it is none. */
   of(sensorKey: string): Gateway | undefined {
     return this.byKey.get(sensorKey);
   }

@@ -11,7 +11,7 @@ export interface Silence {
   readonly endsMs: Millis;
   readonly by: string;
   readonly comment: string;
-  /** Who ended it before its time. */
+  /** The operator that ended it before its time. */
   readonly endedBy?: string | undefined;
 }
 

@@ -177,7 +177,7 @@ class SparkplugCodec implements Codec {
     return found;
   }
 
-  /** What a metric is called and how it is typed: from itself, or from the birth. */
+  /** Name and type of a metric: from itself, or from the birth. */
   private resolve(address: Address, { name, alias, datatype }: SparkplugMetric): KnownMetric | undefined {
     const node = this.state.node(`${address.group}/${address.node}`);
     if (name !== undefined) return { name, datatype: datatype ?? node?.datatypeOf(address.device, name) };

@@ -85,7 +85,7 @@ export function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-/** What a decoder threw, as the code to reject with; a stack that overflows is the same as too deep, only later. */
+/** The error of a decoder, as the code to reject with; a stack that overflows is the same as too deep, only later. */
 export function treeFault(error: unknown, detail: string): PayloadReject {
   const message = error instanceof Error ? error.message : '';
   if (error instanceof TooLarge) return rejectPayload('too_large', 'a map with too many entries');

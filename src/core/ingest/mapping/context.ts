@@ -2,7 +2,7 @@ import type { Micros } from '../../reading.ts';
 import type { Captures } from '../topic.ts';
 import type { Fault } from './draft.ts';
 
-/** What a payload may cost. */
+/** Limits on the cost of a payload. */
 export interface Limits {
   /** Bytes on the wire. */
   readonly max_payload: number;

@@ -1,5 +1,5 @@
 /**
- * What a codec makes of a payload: numbers, bigints, strings, booleans, null, arrays and objects. Objects come from
+ * A payload as a codec decodes it: numbers, bigints, strings, booleans, null, arrays and objects. Objects come from
  * `JSON.parse` (own properties only, `__proto__` included) or have no prototype at all: D9.
  */
 export type Doc = Readonly<Record<string, unknown>>;

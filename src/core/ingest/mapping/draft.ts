@@ -16,7 +16,7 @@ export interface Draft {
   readonly metrics: Doc;
   /** The device as the format itself names it; the route and the topic take precedence. */
   readonly device?: unknown;
-  /** What the device sends through, as the format names it. */
+  /** The gateway that the device sends through, as the format names it. */
   readonly gateway?: string | undefined;
   /** Appended to the device, separator included: one of several in a message. */
   readonly suffix?: string | undefined;
@@ -30,7 +30,7 @@ export interface Draft {
   readonly verbatim?: boolean;
   /** The rejection if no metric is left; `no_metrics` by default. */
   readonly emptyCode?: RejectCode;
-  /** What the format's own reading of the record had to set aside. */
+  /** Values that the format's own reading of the record had to set aside. */
   readonly losses?: LossTally;
 }
 

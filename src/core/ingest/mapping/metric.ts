@@ -28,7 +28,7 @@ export interface MetricOptions {
   readonly maxMetrics: number;
 }
 
-/** What becomes of a top-level key; worked out once per key. */
+/** Treatment of a top-level key; worked out once per key. */
 type Target =
   | { readonly kind: 'skip' }
   | { readonly kind: 'bad' }
@@ -43,7 +43,7 @@ type Target =
       readonly bounds: Field | undefined;
     };
 
-/** What the keys for one name hold, and the rank of the best of them. */
+/** Values of the keys for one name, and the rank of the best of them. */
 interface Claims {
   readonly values: number[];
   rank: number;

@@ -3,7 +3,7 @@ import { type Doc, type Pointer, emptyDoc, isForbiddenKey, lookup } from './docu
 import type { Draft, Element, Fault } from './draft.ts';
 import { parseNumber } from './value.ts';
 
-/** What holds the value where the topic names the metric, in any case: Victron, zwave-js-ui, ioBroker, mqtt-smarthome. */
+/** Keys that hold the value where the topic names the metric, in any case: Victron, zwave-js-ui, ioBroker, mqtt-smarthome. */
 const VALUE_KEYS = ['value', 'val', 'v'];
 
 /** A value that is not there at present, such as the temperature of a sensor that is unplugged. */

@@ -2,7 +2,7 @@ import { DEVICE_KEYS } from './device.ts';
 import { type Doc, type Pointer, isObject, own } from './document.ts';
 import { isQuantity } from './quantity.ts';
 
-/** What names the metric of a pair, in order of preference, in any case. */
+/** Keys that name the metric of a pair, in order of preference, in any case. */
 export const NAME_KEYS = [
   ...['n', 'name', 'key', 'metric', 'sensor', 'field', 'label', 'tag', 'variable'],
   ...['displayname', 'nodeid', 'parameter', 'quantity', 'measurement', 'id'],

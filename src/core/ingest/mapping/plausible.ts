@@ -14,7 +14,7 @@ const INT4_MAX = 2_147_483_647;
 /** Columns that are integers: their values are rounded as they are stored, and bounded by the type. */
 const INTEGERS: ReadonlySet<string> = new Set(['rssi']);
 
-/** What a column of `sensor_readings` takes. */
+/** A column of `sensor_readings`, with the values that it takes. */
 interface Column {
   readonly name: string;
   readonly isInteger: boolean;

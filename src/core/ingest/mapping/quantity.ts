@@ -30,7 +30,7 @@ export function isQuantity(name: string): boolean {
 }
 
 const VALUE_KEYS = ['value', 'val', 'v'];
-/** What describes a value beside it: when it changed, whether it is good, between what it lies. */
+/** Keys that describe a value next to it: when it changed, whether it is good, between what it lies. */
 const DESCRIPTIVE =
   /^(?:lc|ack|min|max|q|qc|quality|status|from|expire|unit|uom|name|node_?id|endpoint|property(?:_?key)?|seq(?:uence)?(?:_?n(?:o|umber|r))?)$/i;
 

@@ -66,7 +66,7 @@ export function timeAt(paths: readonly Pointer[], record: Doc): unknown {
 }
 
 /**
- * What the usual keys hold, in their order; other spellings of them (`Timestamp`) come after. Plain access, on the path
+ * Values of the usual keys, in their order; other spellings of them (`Timestamp`) come after. Plain access, on the path
  * of every message: nothing that a prototype has is called like a time.
  */
 export function usualTime(record: Doc): unknown {

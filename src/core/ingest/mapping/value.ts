@@ -1,5 +1,5 @@
 import { toSignificant, withoutNoise } from '../../format-number.ts';
-/** What counts as a number in text (D4): no hex, no blanks inside, no `Infinity`, and never the empty string. */
+/** A number in text (D4): no hex, no blanks inside, no `Infinity`, and never the empty string. */
 const NUMERIC = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /** A decimal number in text, or undefined; 1e400 is not one (D4). The text is already trimmed. */

@@ -59,7 +59,7 @@ function ianaZone(name: string): Zone {
   return { name, toUtcMs: (wallMs) => compatible(wallMs, offsetAt) };
 }
 
-/** What the clock on the wall shows at `utcMs`, as if it were UTC. */
+/** Local time of the zone at `utcMs`, as if it were UTC. */
 function wallClock(format: Intl.DateTimeFormat, utcMs: number): number {
   const parts: Record<string, number> = {};
   for (const { type, value } of format.formatToParts(utcMs)) parts[type] = Number(value);

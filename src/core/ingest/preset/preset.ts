@@ -28,7 +28,7 @@ export interface Preset {
   ignores?(topic: string): boolean;
   /** How a record of this ecosystem is read; overridden by `metrics_path` and `pivot`. */
   shape?(config: RouteConfig): Shape;
-  /** What the parts behind a device of this message can measure, where it is certain which they are; for `learn --alerts`. */
+  /** Measuring ranges of the parts behind a device of this message, where it is certain which they are; for `learn --alerts`. */
   datasheet?(message: Observed, device: string): Ranges | undefined;
   /** Recognition of a message of this ecosystem by `learn`; undefined: it is not one, or undecidable. */
   recognise?(message: Observed): Recognition | undefined;

@@ -1,8 +1,8 @@
 import type { RouteConfig } from '../route-config.ts';
 
-/** What a preset makes of a message of its own ecosystem. */
+/** A message, as the preset of its ecosystem recognises it. */
 export interface Recognition {
-  /** What its route needs besides the preset's name: `base_topic`, a topic of its own, an encoding. */
+  /** Keys that its route needs besides the preset's name: `base_topic`, a topic of its own, an encoding. */
   readonly config: RouteConfig;
   /** False: a discovery, a command, an availability; without measurements. */
   readonly telemetry: boolean;

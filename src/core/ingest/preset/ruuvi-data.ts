@@ -12,7 +12,7 @@ const FORMATS: ReadonlyMap<number, { readonly bytes: number; readonly read: (dat
 
 type Metrics = Record<string, number>;
 
-/** What of a format is not taken, so that it is counted. */
+/** Values of a format that are not taken, so that they are counted. */
 const LEFT_OUT: ReadonlyMap<number, readonly string[]> = new Map([
   [6, ['voc_index', 'nox_index', 'luminosity']],
 ]);

@@ -45,7 +45,7 @@ export function joinedBlocks(
   return metrics;
 }
 
-/** What the parts can measure that a core metric may come from; a part that is not known makes it uncertain. */
+/** Measuring ranges of the parts that a core metric may come from; a part that is not known makes it uncertain. */
 export function blockRanges(sensors: Doc): Ranges {
   const found: Record<string, Range | undefined> = {};
   for (const [name, block] of Object.entries(sensors)) {

@@ -24,7 +24,7 @@ interface RefusedRow {
 }
 
 /**
- * What a chunk of a file comes to, in few and flat values: it is passed from the thread that reads the file to the one that stores.
+ * The readings of a chunk of a file, in few and flat values: it is passed from the thread that reads the file to the one that stores.
  * `BlockReader` gives its rows back.
  */
 export interface ReadingBlock extends Pick<TableChunk, 'names' | 'firstRow' | 'share'> {
@@ -136,7 +136,7 @@ class Places<T> {
   }
 }
 
-/** What is passed on without a copy. */
+/** Buffers that are passed on without a copy. */
 export const buffersOf = ({ at, timeUs, device, location, has, ends, value }: ReadingBlock): ArrayBuffer[] =>
   [at, timeUs, device, location, has, ends, value].map(({ buffer }) => buffer as ArrayBuffer);
 
@@ -153,7 +153,7 @@ export class BlockReader {
     this.#names = block.metrics.map((names) => MetricNames.of(names));
   }
 
-  /** What the row is. To be called once for each, from the first on. */
+  /** The result of one row. To be called once for each, from the first on. */
   next(index: number): Reading | RefusedRow | 'empty' {
     const { at, refused } = this.block;
     if (at[this.#reading] === index) return this.#readingAt(this.#reading++);

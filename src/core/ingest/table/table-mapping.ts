@@ -28,7 +28,7 @@ export interface TableOptions {
   readonly maxFutureUs: Micros;
 }
 
-/** What a row of a table is: a reading, nothing (all its values are empty), or a fault as of a message. */
+/** Result of a row of a table: a reading, nothing (all its values are empty), or a fault as of a message. */
 export type TableResult = Reading | 'empty' | RowFault;
 
 interface RowFault {

@@ -4,11 +4,11 @@ import { fill } from './language.ts';
 import { localUntil } from './moment.ts';
 import { type TextContext, clockOf } from './sentence.ts';
 
-/** What came of acknowledging or silencing an alert from a notification. */
+/** Outcome of acknowledging or silencing an alert from a notification. */
 export interface AnswerResult {
   /** `over`: there is no such open alert. `queued`: no daemon has executed it yet. */
   readonly outcome: 'done' | 'already' | 'over' | 'queued';
-  /** Who asked first under the name of the request, and when; of `already` whose acknowledgement stands; absent if the alert was over. */
+  /** The first operator under the name of the request, and when; of `already` that of the acknowledgement that stands; absent if the alert was over. */
   readonly by?: string | undefined;
   readonly atMs?: Millis | undefined;
   /** Of a silence, and of an acknowledgement that ends. */

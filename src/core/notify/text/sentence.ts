@@ -22,7 +22,7 @@ export interface TextContext {
   readonly unitOf?: ((metric: string) => string | undefined) | undefined;
 }
 
-/** What a text needs of a notification. */
+/** A notification with all that a text needs. */
 export type Described = AlertNotification & {
   readonly facts: { readonly name: string | null };
   /** Of an escalation: for how long it was not acknowledged. */
@@ -46,7 +46,7 @@ export const isOfSystem = ({ sensorId }: Pick<AlertNotification, 'sensorId'>): b
 export const isLate = ({ eventTimeMs }: AlertNotification, { nowMs }: TextContext): boolean =>
   nowMs - eventTimeMs > LATE_MS;
 
-/** What happened, in one line and in the language of the context: `Freezer 1: temperature 9.3 °C, above 8 °C`. */
+/** The event in one line and in the language of the context: `Freezer 1: temperature 9.3 °C, above 8 °C`. */
 export function sentenceOf(notification: Described, context: TextContext): string {
   if (isOfSystem(notification)) return oneLine(notification.message);
   const { escalatedAfterS, recent, past } = notification;

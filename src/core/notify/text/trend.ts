@@ -20,11 +20,11 @@ const OUTSTANDING = 2;
 const OUTSTANDING_TURN = 5;
 /** How often a jump is as large as the usual step between two values, and as the last of their digits. */
 const OUTSTANDING_JUMP = 5;
-/** What binary fractions add to the digits of a value. */
+/** Significant digits, without the noise of binary fractions. */
 const SIGNIFICANT = 7;
 
 /**
- * What values up to a moment do, in the order of time. Where they have turned, as just after a peak, it is the change of the values
+ * Trend of values up to a moment, in the order of time. Where they have turned, as just after a peak, it is the change of the values
  * since; where they have just jumped, the jump; else the change of their line of best fit, against their distance from it. Undefined
  * where they are too few to tell: fewer than three, or fewer than five (after a turn also less than five minutes) that neither rise nor fall.
  */

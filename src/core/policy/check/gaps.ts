@@ -100,7 +100,7 @@ function lost(aggregate: RefreshedAggregate, gaps: readonly Range[]): CheckQuery
   return { text: lostSql(aggregate), values: [from, until, Math.min(...from), Math.max(...until)] };
 }
 
-/** What `detach_chunk` leaves: a table with the name of a chunk, outside of any hypertable. */
+/** The remains of `detach_chunk`: a table with the name of a chunk, outside of any hypertable. */
 const DETACHED = `
 WITH alone AS MATERIALIZED (SELECT c.oid, c.relname, c.relnamespace, substring(c.relname::text FROM '^(.*)_[0-9]+_chunk$') AS prefix
   FROM pg_class c WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid))

@@ -20,7 +20,7 @@ const SOON = '1 day';
 
 const isRetention = ({ kind }: DeclaredPolicy): boolean => kind === 'retention';
 
-/** What each declared retention would drop within a day, one query per policy. `releaseOf` reads the answers. */
+/** Chunks that each declared retention would drop within a day, one query per policy. `releaseOf` reads the answers. */
 export function releaseQueries(plan: PolicyPlan, snapshot: CatalogSnapshot): readonly CheckQuery[] {
   return presentPolicies(plan, snapshot, 'retention').map((policy) => ({ text: query(policy) }));
 }
@@ -39,7 +39,7 @@ SELECT ${literal(relation)}::text AS relation, due.chunks, (SELECT count(*) FROM
   WHERE ${time} < ${edge} AND ${time} < due.until)::float8 AS rows FROM due`;
 }
 
-/** What a step that changes a policy may release for deletion. */
+/** Data that a step that changes a policy may release for deletion. */
 export interface Release {
   readonly effect: RepairEffect;
   /** Follows the step's description. */

@@ -22,7 +22,7 @@ export const computable = (chunk: string): string =>
   `isfinite(${chunk}.range_start) AND ${chunk}.range_start < now()`;
 
 /**
- * What an aggregate's source still holds, chunk by chunk, and until when it may be refreshed at all: past that, every
+ * Data that an aggregate's source still holds, chunk by chunk, and until when it may be refreshed at all: past that, every
  * transaction that writes readings would have to log an invalidation.
  */
 export function heldQuery({ relation, endOffset }: RefreshedAggregate): CheckQuery {

@@ -20,7 +20,7 @@ export class ConfigurationWatch {
   readonly #deps: ConfigurationWatchDeps;
   readonly #different;
   #found: readonly ConfigurationDifference[] = [];
-  /** What the log said last: member and sections. */
+  /** Last logged: member and sections. */
   #logged = '';
 
   constructor(deps: ConfigurationWatchDeps) {

@@ -51,7 +51,7 @@ const POLL_EVERY_MS = 200;
 /** Beyond this age, what other members have received since is not known. */
 const CURRENT_MS = 5000;
 /**
- * What several members held is merged in order of receipt, but a restarted member delivers some of it only then:
+ * Readings that several members held are merged in order of receipt, but a restarted member delivers some of them only then:
  * while shards catch up, readings wait this long for earlier ones.
  */
 const CATCH_UP_LATENESS_MS = 30_000;
@@ -60,7 +60,7 @@ const NOTIFIED_EVERY_MS = 2000;
 
 /** Readings of one transaction. More than a batch holds: an owner that catches up must be faster than the arrivals. */
 const MOST_READINGS = 20_000;
-/** What even a busy single-board computer evaluates and commits within the time of one attempt. */
+/** Readings that even a busy single-board computer evaluates and commits within the time of one attempt. */
 const LEAST_READINGS = 250;
 
 /** Evaluates readings that other members hand over to the shards of this one, between two batches of its own. */

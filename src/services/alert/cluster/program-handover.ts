@@ -76,7 +76,7 @@ export class ProgramHandover {
     this.rounds.start();
   }
 
-  /** What is handed over from now on waits for the next daemon. Idempotent. */
+  /** Readings handed over from now on wait for the next daemon. Idempotent. */
   async stop(): Promise<void> {
     this.reader.stop();
     await this.rounds.stop();

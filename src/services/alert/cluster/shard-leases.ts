@@ -35,7 +35,7 @@ export interface ShardLeasesDeps {
   /** Releases alert lines, with or without their rows. */
   readonly lines: Pick<AlertEvaluator, 'publish' | 'publishUnpersisted'>;
   readonly report: () => Omit<MemberReport, 'behind'>;
-  /** What the report says of readings that others should wait for; undefined: nothing. */
+  /** Whether others should wait for readings of this member; undefined: not reported. */
   readonly isBehind: () => boolean | undefined;
   /** Messages that the broker keeps for this member are not read, or not written; absent: never. */
   readonly isUnread?: () => boolean;
@@ -145,7 +145,7 @@ export class ShardLeases {
     this.poll();
   }
 
-  /** What this member reports has changed: the others learn it at once. */
+  /** The report of this member has changed: the others learn it at once. */
   private check(): number {
     this.members.noteUnread();
     if (!this.members.inCompany) return CHECK_ALONE_EVERY_MS;

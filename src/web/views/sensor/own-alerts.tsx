@@ -20,7 +20,7 @@ export const useResolved = (sensor: string): Resource<AlertList> =>
 /** In place of the sensor, which is the one that is shown. */
 const marksOf = (alert: Alert) => <AlertMarks alert={alert} />;
 
-/** What is open or was within the last day, above the plots: what most who open a sensor want to know. */
+/** Alerts that are open or were within the last day, above the plots: most readers open a sensor for them. */
 export function RecentAlerts({
   sensor,
   resolved,

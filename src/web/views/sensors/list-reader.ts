@@ -7,7 +7,7 @@ interface Page {
   readonly items: readonly SensorItem[];
 }
 
-/** What has been read of one list, page by page. */
+/** The part of one list that has been read, page by page. */
 export interface Loaded {
   /** Of the list: its filters and its order. */
   readonly address: string;
@@ -18,7 +18,7 @@ export interface Loaded {
 
 export interface ListReaderDeps {
   readonly get: (query: Query, signal: AbortSignal) => Promise<SensorList>;
-  /** What there is now, or why there is nothing new. */
+  /** The current list, or why there is nothing new. */
   readonly onChange: (loaded: Loaded | undefined, problem: ApiProblem | undefined) => void;
 }
 
