@@ -16,7 +16,7 @@ export function isZone(name: string): boolean {
 /** The same without offsets: PostgreSQL reads their sign the other way round. */
 export const isNamedZone = (name: string): boolean => /^[A-Za-z]/.test(name) && isZone(name);
 
-/** What is wrong with the name of a zone, and which one was probably meant. */
+/** Message for an unknown name of a zone, with the one that was probably meant. */
 export const unknownZone = (name: string): string =>
   `${JSON.stringify(name)} is no time zone; expected a name such as Europe/Berlin${hint(name, Intl.supportedValuesOf('timeZone'))}`;
 

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../../lib/timeout.ts';
 
-/** What waits on a stream, on which its failure, earlier or meanwhile, is an end to the waiting: an event that never comes is none. */
+/** A wait on a stream, on which its failure, earlier or meanwhile, is an end to the waiting: an event that never comes is none. */
 export function unlessFailed(
   stream: EventEmitter,
   explain: (error: unknown) => Error,
