@@ -32,7 +32,7 @@ const rules = () =>
     }),
   );
 
-/** What one size costs, in nanoseconds and bytes a sensor. */
+/** Costs of one size, in nanoseconds and bytes a sensor. */
 interface Costs {
   readonly step: number;
   readonly bytes: number;
@@ -113,7 +113,7 @@ function allSilent(engine: AlertEngine, nowMs: number): void {
   }
 }
 
-/** What a start reads back: every tenth sensor has an open alert. The database's own share is not measured here. */
+/** State that a start reads back: every tenth sensor has an open alert. The database's own share is not measured here. */
 class MemoryStore implements AlertStore {
   private readonly rows: readonly AlertStateRow[];
 

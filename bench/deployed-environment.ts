@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../src/lib/package-root.ts';
 
-/** What the unit sets for the daemon, its own settings aside: it decides how much memory the daemon keeps. */
+/** Environment that the unit sets for the daemon, its own settings aside: it decides how much memory the daemon keeps. */
 export const DEPLOYED_ENVIRONMENT: Readonly<Record<string, string>> = Object.fromEntries(
   [
     ...readFileSync(join(packageRoot(), 'systemd/fieldwatch.service'), 'utf8').matchAll(

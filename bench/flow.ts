@@ -34,7 +34,7 @@ export type Side = 'drain-bare' | 'drain-daemon';
 
 export interface FlowRun {
   readonly report: DrainReport;
-  /** What the broker acknowledged to the publisher, of a live flow. */
+  /** Messages that the broker acknowledged to the publisher, of a live flow. */
   readonly publishedPerSecond?: number;
 }
 

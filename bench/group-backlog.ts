@@ -22,10 +22,10 @@ const RUN_MS = 120_000;
 const POLL_MS = 20;
 const SETTLED_MS = 1000;
 const PROFILED_MS = 8000;
-/** What waits for earlier readings is evaluated after two seconds, and looked at two seconds later. */
+/** Readings that wait for earlier ones are evaluated after two seconds, and read two seconds later. */
 const EVALUATED_AFTER_MS = 5000;
 
-/** What one side is: a daemon or a share group, and what `alerts.allowed_lateness` it has; absent: the default. */
+/** One side: a daemon or a share group, and what `alerts.allowed_lateness` it has; absent: the default. */
 interface Side {
   readonly name: string;
   readonly members: number;

@@ -1,4 +1,4 @@
-/** What the bench and its child processes say to each other. */
+/** Messages between the bench and its child processes. */
 export interface DrainJob {
   /** The daemon's configuration; the bare subscriber takes its MQTT options from it. */
   readonly config: string;

@@ -2,7 +2,7 @@ import { availableParallelism, cpus, loadavg, platform, release, totalmem } from
 import { MqttClient } from 'mqtt';
 import { version } from '../src/lib/version.ts';
 
-/** What a reader of the figures must know of where they come from. */
+/** Facts of the machine on which the figures were measured. */
 export interface MachineFacts {
   readonly cpus: number;
   readonly cpuModel: string;

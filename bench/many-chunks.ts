@@ -20,7 +20,7 @@ const hourly = {
   retention: { after: '60 days' },
 };
 
-/** What then is declared. */
+/** The plan declared then. */
 export const manyChunksPlan = (): PolicyPlan =>
   planOf(policiesSchema.parse({ hypertables: { sensor_readings: hourly, sensor_metrics: hourly } }));
 
@@ -52,7 +52,7 @@ export async function makeManyChunks(sql: Sql, counts = CHUNKS): Promise<void> {
   await sql(noteChunks(manyChunksPlan()));
 }
 
-/** What another program may have added: verification tries such a trigger out. */
+/** A trigger as another program may have added it: verification tries such a trigger out. */
 export async function addForeignTrigger(sql: Sql): Promise<void> {
   await sql(`CREATE FUNCTION passed_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`);
   await sql(`CREATE TRIGGER passed_on AFTER INSERT OR UPDATE OR DELETE ON sensor_readings FOR EACH ROW

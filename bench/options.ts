@@ -36,7 +36,7 @@ const ON_REQUEST: readonly Part[] = [
   'import',
   'record',
 ];
-/** What --peers measures: the peers, and the ends of the scale on which they stand. */
+/** Parts that --peers measures: the peers, and the ends of the scale on which they stand. */
 const BESIDE_PEERS: readonly Part[] = ['c', 'e', 'f', 'peers'];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
@@ -76,7 +76,7 @@ export interface BenchOptions {
   readonly profileDir: string | undefined;
 }
 
-/** What a slow machine does of (export) in a second, all its runs together. */
+/** Rows of (export) that a slow machine does in a second, all its runs together. */
 const ROWS_PER_SECOND = 10_000;
 
 const FULL: Sizes = {

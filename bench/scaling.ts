@@ -20,7 +20,7 @@ const POLL_MS = 250;
 /** The most CPU that a group may take, times that of one daemon without a group. */
 const MOST: Readonly<Record<number, number>> = { 1: 1.1, 2: 1.5 };
 
-/** What one run used, for each 100,000 messages. */
+/** Resources of one run, for each 100,000 messages. */
 export interface ScaleRun {
   /** 0: one daemon without a group. */
   readonly members: number;

@@ -59,7 +59,7 @@ function published({ ours, bare }: Runs): readonly string[] {
   return [`the broker acknowledged ${rate(ours)}/s to the publisher, ${rate(bare)}/s beside the bare one`];
 }
 
-/** What held it up: near 100 %, a commit in flight means the database, and a busy process means the daemon. */
+/** The bottleneck: near 100 %, a commit in flight means the database, and a busy process means the daemon. */
 function limits(ours: readonly FlowRun[]): string {
   const share = (of: 'commitSeconds' | 'cpuSeconds') =>
     Math.round(100 * median(ours.map(({ report }) => report[of] / report.seconds)));

@@ -31,7 +31,7 @@ const PER = 100_000;
 const TARGET_RATE = 0.9;
 const MORE_MS = 10;
 
-/** What one stretch of messages took. CPU in seconds per 100,000 messages, of each process that shares the machine. */
+/** Resources of one stretch of messages. CPU in seconds per 100,000 messages, of each process that shares the machine. */
 interface Stretch {
   readonly perSecond: number;
   readonly daemonCpu: number;

@@ -1,7 +1,7 @@
 import type { Violation } from './check/violation.ts';
 import type { FaultRecord } from './injector.ts';
 
-/** What a run found: the document of `--json`. */
+/** Result of a run: the document of `--json`. */
 export interface ChaosResult {
   readonly seed: number;
   readonly seconds: number;

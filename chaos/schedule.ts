@@ -1,6 +1,6 @@
 import { type Random, between, seededRandom } from '../src/simulator/random.ts';
 
-/** What a fault is done to; two faults on the same thing wait for each other. */
+/** Target of a fault; two faults on the same thing wait for each other. */
 export type Target = 'daemon' | 'database' | 'broker' | 'brokerLink' | 'databaseLink';
 
 /** One kind of fault, as far as the plan is concerned. Times in ms. */

@@ -1,5 +1,5 @@
 /**
- * What the sensors say: a pure function of sensor and index, so that the fault-free outcome can be computed. Each sensor
+ * Readings of the sensors: a pure function of sensor and index, so that the fault-free outcome can be computed. Each sensor
  * sends in the order of its own times, one message at a time.
  */
 export const SENSORS = 24;

@@ -18,7 +18,7 @@ const EXTERNAL = [
   're2js',
 ];
 
-/** What fastify loads only where it is given no compilers of its own, or for its tests: more than half of the API's chunk. */
+/** Modules that fastify loads only where it is given no compilers of its own, or for its tests: more than half of the API's chunk. */
 const NEVER_LOADED = ['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'light-my-request'];
 
 /** Some packages are CommonJS and call `require` for the modules of Node. */

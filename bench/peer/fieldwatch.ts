@@ -3,7 +3,7 @@ import { packageRoot } from '../../src/lib/package-root.ts';
 import { daemonConfigText } from '../daemon-config.ts';
 import type { Peer } from './peer.ts';
 
-/** What `npm run build` has made, as the unit starts it. */
+/** The output of `npm run build`, as the unit starts it. */
 export const fieldwatch: Peer = {
   name: 'fieldwatch',
   executables: [process.execPath],

@@ -21,10 +21,10 @@ export interface PeerSetup {
 /** A program that stores MQTT messages in PostgreSQL, run and measured as a process. One file each. */
 export interface Peer {
   readonly name: string;
-  /** What it may be installed as. */
+  /** Names under which it may be installed. */
   readonly executables: readonly string[];
   readonly versionArgs: readonly string[];
-  /** What decides its figures: the settings that differ from its defaults, and what it promises with them. */
+  /** Basis of its figures: the settings that differ from its defaults, and what it promises with them. */
   readonly settings: string;
   setup(place: PeerPlace): PeerSetup;
 }

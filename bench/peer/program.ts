@@ -17,7 +17,7 @@ const ERROR_CHARACTERS = 2000;
 export interface Installed {
   readonly peer: Peer;
   readonly executable: string;
-  /** What is installed, with its version where it states one. */
+  /** Its name, with its version where it states one. */
   readonly label: string;
 }
 
@@ -82,7 +82,7 @@ export class Program {
     throw new Error(`${this.#name} ended (${signalCode ?? exitCode}): ${this.#said.trim()}`);
   }
 
-  /** What it has said last, for an error. */
+  /** Its last output, for an error. */
   get said(): string {
     return this.#said.trim();
   }

@@ -1,4 +1,4 @@
-/** What the soak and the daemon under it say to each other. */
+/** Messages between the soak and the daemon under it. */
 export type SoakJob =
   | { readonly kind: 'start'; readonly config: string }
   /** Figures since the look before; a new phase begins new ones. */

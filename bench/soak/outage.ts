@@ -13,7 +13,7 @@ const MB = 1024 ** 2;
 
 const deviceOf = (n: number) => `soak-${n}`;
 
-/** What was seen of the daemon, second by second. */
+/** State of the daemon, second by second. */
 class Watch {
   rssBytes = 0;
   disconnects = 0;

@@ -15,7 +15,7 @@ const START_MS = 120_000;
 const LOOK_MS = 60_000;
 const PUBLISHED_AT_ONCE = 500;
 
-/** What the database holds. */
+/** Rows of the database. */
 export interface Standing {
   readonly rows: number;
   readonly open: number;

@@ -11,7 +11,7 @@ const PATIENCE_S = 900;
 const CALLS_EVERY_S = 300;
 const LINES_EVERY_S = 60;
 
-/** What one storm, or one return, was like. */
+/** Figures of one storm, or one return. */
 interface Storm {
   readonly seconds: number;
   readonly rssBytes: number;

@@ -9,7 +9,7 @@ export interface Line {
   readonly limit?: number;
 }
 
-/** What is not a number was not seen, and cannot have kept its limit. */
+/** A value that is no number was not measured, and has not kept its limit. */
 export const holds = ({ value, limit }: Line): boolean => limit === undefined || value <= limit;
 
 /**

@@ -26,7 +26,7 @@ export interface Episode {
 export const keyOfEpisode = ({ sensor, type, fired }: Episode): string => `${sensor} ${type} ${fired}`;
 export const isoOfUs = (us: number): string => new Date(us / 1000).toISOString();
 
-/** What the engine makes of the same readings when nothing happens: each once, in order, at once. */
+/** Episodes of the same readings without faults: each once, in order, at once. */
 export function referenceEpisodes(
   sent: readonly (readonly Sent[])[],
   sensorIds: ReadonlyMap<string, number>,

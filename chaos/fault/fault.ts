@@ -5,7 +5,7 @@ import type { Daemon } from '../daemon.ts';
 import type { ChaosDatabase } from '../database.ts';
 import type { FaultShape } from '../schedule.ts';
 
-/** What a fault can lay its hands on. */
+/** The components that a fault can act on. */
 export interface Stage {
   readonly daemon: Daemon;
   readonly broker: Broker;

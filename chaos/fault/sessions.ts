@@ -7,7 +7,7 @@ const TERMINATE = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE 
 /** A daemon that is starting has no session for a while. */
 const SEEN_MS = 20_000;
 
-/** What other sessions and administrators do to ours. */
+/** Faults by other sessions and administrators. */
 export const SESSION_FAULTS: readonly Fault[] = [
   {
     kind: 'lock-wait',

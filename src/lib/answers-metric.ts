@@ -4,6 +4,6 @@ import type { Counter, Metrics } from '../ports/metrics.ts';
 export const answersMetric = (metrics: Metrics): Counter =>
   metrics.counter(
     'fieldwatch_notify_answers_total',
-    'Alerts that were acknowledged or silenced from outside, by the way and the outcome',
+    'Alerts that were acknowledged or silenced from outside, by channel and outcome',
     ['way', 'outcome'],
   );

@@ -58,7 +58,7 @@ const MOST_APP_METRICS = 1000;
 
 /**
  * Opens the database of sensors for a program: migrates it where necessary, and connects. The program writes as the daemon does:
- * the same COPY, merge, dead letters, and alerts in the transaction of the readings. Safe beside a running daemon, and beside
+ * the same COPY, merge, dead letters, and alerts in the transaction of the readings. Safe while a daemon runs, or
  * other programs.
  *
  * @throws ConfigError CONFIG_INVALID with every fault of the options; FieldwatchError EVALUATED_BY_DAEMON where `alerts` is given and a

@@ -61,7 +61,7 @@ export interface ChunkRow {
   readonly chunk: string;
   readonly from: Date;
   readonly to: Date;
-  /** `partial`: compressed, with late rows in row form beside. */
+  /** `partial`: compressed, with uncompressed late rows. */
   readonly state: 'row' | 'compressed' | 'partial';
   readonly bytes: number | null;
 }

@@ -8,7 +8,7 @@ export interface MosquittoStart {
   readonly dir: string;
   readonly onLog: (text: string) => void;
   readonly verbose?: boolean;
-  /** Ctrl-C reaches a terminal's whole process group: a detached one ends when it is told to, after its clients. */
+  /** Ctrl-C reaches a terminal's whole process group: a detached one ends when it is stopped, after its clients. */
   readonly detached?: boolean;
 }
 

@@ -19,31 +19,31 @@ export function createMqttMetrics(metrics: Metrics, held: () => number): MqttMet
   metrics.onCollect(() => unacknowledged.set(held()));
   const connected = metrics.gauge(
     'fieldwatch_mqtt_connected',
-    '1 while connected to the broker, 0 otherwise.',
+    '1 while connected to the broker, 0 otherwise',
   );
   connected.set(0);
   const subscriptionsFailed = metrics.gauge(
     'fieldwatch_mqtt_subscriptions_failed',
-    'Topic filters that the broker refuses.',
+    'Topic filters that the broker refuses',
   );
   subscriptionsFailed.set(0);
   return {
     connected,
     subscriptionsFailed,
-    connects: metrics.counter('fieldwatch_mqtt_connects_total', 'Connections that the broker accepted.'),
+    connects: metrics.counter('fieldwatch_mqtt_connects_total', 'Connections that the broker accepted'),
     connectionEnds: metrics.counter(
       'fieldwatch_mqtt_connection_ends_total',
-      'Connections and connection attempts that ended, by reason.',
+      'Connections and connection attempts that ended, by reason',
       ['reason'],
     ),
     sessionsLost: metrics.counter(
       'fieldwatch_mqtt_sessions_lost_total',
-      'Reconnects at which the broker no longer had our session.',
+      'Reconnects at which the broker no longer had our session',
     ),
-    acksSent: metrics.counter('fieldwatch_mqtt_acks_sent_total', 'PUBACKs written to the broker.'),
+    acksSent: metrics.counter('fieldwatch_mqtt_acks_sent_total', 'PUBACKs written to the broker'),
     acksDropped: metrics.counter(
       'fieldwatch_mqtt_acks_dropped_total',
-      'Acknowledgements not sent: stale belong to an earlier connection, not_held were given twice.',
+      'Acknowledgements not sent: stale belong to an earlier connection, not_held were given twice',
       ['reason'],
     ),
   };

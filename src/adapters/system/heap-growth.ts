@@ -17,7 +17,7 @@ export const growthPercent = (aliveBytes: number): number =>
     Math.min(GROWTH_PERCENT, Math.round((100 * MOST_GARBAGE_BYTES) / aliveBytes)),
   );
 
-/** For a process that runs for months beside others. Takes effect from the next collection on. */
+/** For a process that runs for months next to others. Takes effect from the next collection on. */
 export function limitHeapGrowth(): void {
   let percent = GROWTH_PERCENT;
   const set = () => setFlagsFromString(`--heap-growing-percent=${percent}`);

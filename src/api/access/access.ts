@@ -73,7 +73,7 @@ export class Access {
     this.#logged = new RateLimit(LOGGED_FAILURES, clock);
     const refused = metrics.counter(
       'fieldwatch_api_refused_total',
-      'Requests that the API refused before they were looked at, by reason',
+      'Requests refused by the API before handling, by reason',
       ['reason'],
     );
     this.#refused = (reason) => refused.inc(1, { reason });

@@ -33,7 +33,7 @@ export const chunkSchema = z
     to: time('end of its range'),
     state: z
       .enum(['row', 'compressed', 'partial'])
-      .describe('partial: compressed, with late rows in row form beside'),
+      .describe('partial: compressed, with uncompressed late rows'),
     sizeBytes: byteSize('what it takes on disk').nullable(),
   })
   .meta({ id: 'Chunk', description: 'The rows of a span of time' });

@@ -69,7 +69,7 @@ SELECT md5(string_agg(m.applied_at::text, ',' ORDER BY m.version)) AS identity F
 
 /**
  * Stores files as readings. Rejects with the first error that stops it; what was committed stays, and the same call goes on behind
- * it. A running daemon stores beside it.
+ * it. A running daemon stores meanwhile.
  */
 export async function importFiles(
   config: Config,

@@ -40,7 +40,7 @@ interface Run {
   failure: string | undefined;
 }
 
-/** Runs of `learn` in the daemon: one at a time, beside its own subscription. */
+/** Runs of `learn` in the daemon: one at a time, in addition to its own subscription. */
 export class LearningRuns {
   readonly #deps: LearningDeps;
   readonly #runs = new Map<string, Run>();

@@ -16,7 +16,7 @@ import { linkDepsOf } from './links.ts';
 import { operationsOf } from './api-operations.ts';
 import { viewOf } from './api-view.ts';
 
-/** Enough for the readers of a page, and nothing beside what the daemon itself may have open. */
+/** Enough for the readers of a page, and little next to what the daemon itself may have open. */
 const CONNECTIONS = 3;
 /** The embedded database has one session: at most one query waits there before what is to be stored. */
 const EMBEDDED_CONNECTIONS = 1;

@@ -348,7 +348,7 @@ export function createReport(options: ReportOptions): Report {
     subject: finding.subject,
     verdict: finding.verdict,
   });
-  const gauge = metrics.gauge('fieldwatch_policy_findings', 'Faults of policies: 1 while one lasts', [
+  const gauge = metrics.gauge('fieldwatch_policy_findings', '1 while a policy finding is open', [
     'check',
     'subject',
     'verdict',

@@ -9,7 +9,7 @@ const HEIGHT = 46;
 const WORDS: Readonly<Record<Chunk['state'], string>> = {
   row: 'as they came',
   compressed: 'compressed',
-  partial: 'compressed, with late rows beside',
+  partial: 'compressed, with uncompressed late rows',
 };
 
 /** The chunks of a table from left (old) to right: as wide as their span, as high as their size. */

@@ -267,7 +267,7 @@ function StorageCard() {
             <span class="key compressed" /> compressed
           </span>
           <span>
-            <span class="key partial" /> compressed, with late rows beside
+            <span class="key partial" /> compressed, with uncompressed late rows
           </span>
         </p>
       </Card>

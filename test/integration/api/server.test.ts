@@ -280,7 +280,7 @@ describe('clients that are no browser', () => {
     expect(text.split('HTTP/1.1 ').length).toBeLessThanOrEqual(2);
   });
 
-  test('whoever goes away is no longer worked for', async () => {
+  test('a closed connection cancels its request', async () => {
     const abort = new AbortController();
     const request = server.fetch('/api/v1/waits', { signal: abort.signal });
     await new Promise((resolve) => setImmediate(resolve));

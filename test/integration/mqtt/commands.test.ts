@@ -105,7 +105,7 @@ describeWith('mosquitto', 'mosquitto_passwd')('the session of a command topic', 
       const seen: string[] = [];
       const old = await open(sourceOf(version, `${topic}/old`), async () => undefined);
       await old.close();
-      await publish(`${topic}/old`, 'for nobody');
+      await publish(`${topic}/old`, 'unread');
       await open(sourceOf(version, topic), async ({ payload }) => void seen.push(String(payload)));
       await eventually('unsubscribed', () =>
         broker.log.includes(`Received UNSUBSCRIBE from test-${version}`),

@@ -278,7 +278,7 @@ test('what is old is deleted, but for the episodes that are open', async () => {
   expect(await db.rows('SELECT alert_id FROM alert_deliveries')).toEqual([{ alert_id: open.alertId }]);
 });
 
-test('how it goes is kept for those who ask', async () => {
+test('progress of a delivery is queryable', async () => {
   await store.lease({ name: 'ops', kind: 'webhook' }, 'a', 30_000);
   const nothing = { sent: 0, refused: 0, dropped: 0, failure: null, refusal: undefined };
   await store.report('ops', { ...nothing, sent: 3, dropped: 2 });

@@ -118,7 +118,7 @@ describe('commands', () => {
     await expect(alerts('ack', 's1')).rejects.toMatchObject({ code: 'USAGE' });
   });
 
-  test('without a daemon the CLI says so, and the word stays', async () => {
+  test('without a daemon the CLI says so, and the request stays queued', async () => {
     await commit({ alerts: onset });
     const { code, out, err } = await alerts('resolve', 's1', 'temperature_high', '--wait', '1s');
     expect([code, out]).toEqual([0, 'left for the daemon: resolve s1 temperature_high\n']);

@@ -116,7 +116,7 @@ describe('rules backtest', () => {
   });
 
   test.each([
-    [['--sensor', 'nobody'], /no registered sensor fits nobody/],
+    [['--sensor', 'nemo'], /no registered sensor fits nemo/],
     [['--since', '1d', '--until', '2d'], /is not before/],
   ])('%j is refused', async (args, message) => {
     await expect(rules('backtest', ...args)).rejects.toThrow(message);

@@ -128,7 +128,7 @@ describeReal('faults of a real server', () => {
     expect(await rows()).toBe(11);
   });
 
-  test('40P01: whoever a deadlock picks, the batch is stored once', async () => {
+  test('40P01: whichever session a deadlock aborts, the batch is stored once', async () => {
     const deadLetters = [
       {
         receivedAtMs: Date.now(),

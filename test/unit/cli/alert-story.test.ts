@@ -264,7 +264,7 @@ test.each([
   expect(formatSpan(on(from), on(to))).toBe(expected);
 });
 
-test('who acknowledges for a while is told until when', () => {
+test('an acknowledgement with an end names it', () => {
   const about = { sensor: 'a1', alertType: 'temperature_high' };
   const said = (outcome: string | null, endsAt: Date | null) =>
     ackSentence('ack', about, { outcome, endsAt }, 'Europe/Berlin');

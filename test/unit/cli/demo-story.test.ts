@@ -41,7 +41,7 @@ test('while the demo runs, its sinks and sensors are those of the configuration;
   expect(Object.values(declare).map(({ name }) => name)).toEqual(['Freezer 1', 'Cellar', 'Warehouse 1']);
 });
 
-test('what was not sent says why: also an end, whose firing nobody had', () => {
+test('what was not sent says why: also an end, whose firing no sink had', () => {
   const [firing, end] = [{ event: 'firing' }, { event: 'resolved' }] as const;
   const inhibited = { ...firing, suppressed: 'inhibition' } as const;
   const why = (...all: Parameters<typeof unsentOf>[0]) => all.map(unsentOf(all));

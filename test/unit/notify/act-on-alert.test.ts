@@ -18,7 +18,7 @@ async function answerOf(outcome: string, standing: readonly object[]) {
   return actOnAlert(db, request, { clock: new FakeClock(), patienceMs: 0 });
 }
 
-test('who has acknowledged an alert before is told, not who asks', async () => {
+test('the answer names the earlier acknowledgement', async () => {
   const standing = [{ by: 'ann', at: at(3), endsAt: null }];
   expect(await answerOf('already', standing)).toEqual({
     ...{ action: 'ack', outcome: 'already', by: 'ann', atMs: at(3).getTime(), untilMs: undefined },

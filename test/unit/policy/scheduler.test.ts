@@ -282,7 +282,7 @@ describe('leadership', () => {
     await second.scheduler.stop();
   });
 
-  test('who lost it forgets what it found', async () => {
+  test('a daemon that loses leadership drops its findings', async () => {
     const { scheduler, state, database, metrics, verify } = daemon();
     state.findings = [finding('a')];
     await scheduler.start();

@@ -53,9 +53,9 @@ SELECT n.alert_id, n.seq, n.sink, n.event, n.alert_type, n.group_key, n.group_in
        now() + n.due_in_ms * interval '1 ms', n.held_by, n.held_by IS NOT NULL, n.step, n.repeat_ms, n.route
   FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::int[], $11::float8[],
               $12::text[], $13::int[], $14::bigint[], $15::boolean[], $16::text[])
-    WITH ORDINALITY AS n (alert_id, seq, sink, event, alert_type, if_told, group_key, group_interval_ms, due_in_ms,
+    WITH ORDINALITY AS n (alert_id, seq, sink, event, alert_type, if_notified, group_key, group_interval_ms, due_in_ms,
                           held_by, step, repeat_ms, is_rise, route, ordinal)
- WHERE (NOT n.if_told OR EXISTS (
+ WHERE (NOT n.if_notified OR EXISTS (
    SELECT FROM alert_deliveries e WHERE e.alert_id = n.alert_id AND e.sink = n.sink AND e.seq < n.seq
       AND NOT e.held AND e.outcome IS DISTINCT FROM 'cancelled' AND NOT (n.event = 'resolved' AND ${OUTDATED})))
    AND (n.step = 0 OR NOT EXISTS (

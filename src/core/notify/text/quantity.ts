@@ -40,12 +40,12 @@ export function quantity(value: number, style: QuantityStyle, others: readonly n
   if (!Number.isFinite(value) || (size !== 0 && (size >= 1e9 || size < 1e-6)))
     return withUnit(significant(value, differ), unit);
   let digits = digitsOf(value, unit);
-  while (digits < MOST_DIGITS && differ.some((other) => !isTold(value, other, digits))) digits += 1;
+  while (digits < MOST_DIGITS && differ.some((other) => !isDistinct(value, other, digits))) digits += 1;
   return withUnit(rounded(value, digits, locale), unit);
 }
 
 /** Rounding leaves them apart, and takes away a tenth of their distance at most. */
-function isTold(value: number, other: number, digits: number): boolean {
+function isDistinct(value: number, other: number, digits: number): boolean {
   const shown = Number(value.toFixed(digits));
   return (
     shown !== Number(other.toFixed(digits)) && Math.abs(shown - value) <= Math.abs(other - value) / LEAST_PART

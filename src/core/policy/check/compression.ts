@@ -76,13 +76,13 @@ function evaluate(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
     `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``,
   );
   if (uncompressed > 0) {
-    const beside = partial === 0 ? '' : `, and ${partial} with late rows beside`;
+    const mixed = partial === 0 ? '' : `, and ${partial} with uncompressed late rows`;
     return [
       {
         ...finding,
         severity: 'warning',
         expected: `chunks older than ${policy.config['compress_after']} (and ${graceOf(policy)} of grace) are compressed`,
-        actual: `${counted(uncompressed, 'chunk is', 'chunks are')} not, the oldest from ${optionalText(row, 'oldest') ?? '?'}${beside}`,
+        actual: `${counted(uncompressed, 'chunk is', 'chunks are')} not, the oldest from ${optionalText(row, 'oldest') ?? '?'}${mixed}`,
         remedy,
       },
     ];
@@ -93,7 +93,7 @@ function evaluate(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
       ...finding,
       severity: partial >= MANY_PARTIAL ? 'warning' : 'info',
       expected: 'compressed chunks without rows in row form',
-      actual: `${counted(partial, 'chunk')} with late rows beside the compressed ones`,
+      actual: `${counted(partial, 'chunk')} with uncompressed late rows`,
       remedy:
         frozenChunks(row).length > 0
           ? remedy
