@@ -40,7 +40,7 @@ export function since(row: EpisodeRow): Date {
   return new Date(isOfAbsence(row) ? startedMs - (threshold ?? 0) * 1000 : startedMs);
 }
 
-/** What an alert is about, and its numbers: an episode, a row, a notification or a line of the log. */
+/** Subject of an alert, and its numbers: an episode, a row, a notification or a line of the log. */
 export interface Crossed {
   readonly alertType: string;
   readonly value: number | null;

@@ -66,7 +66,7 @@ export type RuleValues<Fields extends z.ZodRawShape> = CommonValues & {
   readonly [Key in keyof z.output<z.ZodObject<Fields>>]?: z.output<z.ZodObject<Fields>>[Key] | undefined;
 };
 
-/** What the sentence about an alert depends on. */
+/** Facts that the sentence about an alert depends on. */
 export interface SentenceFacts {
   readonly value: number | null;
   readonly threshold: number | null;
@@ -85,7 +85,7 @@ export interface SentenceFacts {
  * 8 °C`. A method that returns undefined leaves it at that one.
  */
 export interface KindSentences {
-  /** What is measured; default: the metric. */
+  /** The measured quantity; default: the metric. */
   readonly subject?: MessageName;
   /** A limit was crossed; without `isBeyond` the value is back inside by the time of the text. */
   crossing?(facts: SentenceFacts): MessageName | undefined;
@@ -114,7 +114,7 @@ export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
   readonly fields: Fields;
   /** Of its alert types. */
   readonly suffixes: readonly string[];
-  /** What its limit is compared with, in lists of limits; default: its name. */
+  /** Quantity that its limit is compared with, in lists of limits; default: its name. */
   readonly measure?: string;
   /** It is about missing data: value and threshold are the seconds without any, and what arrives ends it. */
   readonly isAbsence?: true;
