@@ -34,7 +34,7 @@ export interface PairCorrelation {
   readonly buckets: number;
 }
 
-/** What is usual at an hour or a weekday. */
+/** Usual values at an hour or a weekday. */
 export interface PatternPart {
   /** Null: of all sensors together. */
   readonly sensor: string | null;
@@ -65,7 +65,7 @@ export interface Gap {
   readonly missing: number;
 }
 
-/** What is there of a sensor, by its own rhythm. */
+/** Presence of a sensor's readings, by its own rhythm. */
 export interface SensorPresence {
   readonly sensor: string;
   readonly location: string | null;
