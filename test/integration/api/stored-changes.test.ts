@@ -143,7 +143,7 @@ test('an alert of the system has no sensor', async () => {
 test('more than is worth telling one by one', async () => {
   await run(
     `INSERT INTO alert_outbox (alert_id, seq, event, payload, sent_at)
-     SELECT gen_random_uuid(), 1, 'firing', jsonb_build_object('sensorId', 1, 'sensorKey', 'a1', 'alertId', n::text, 'seq', 1, 'event', 'firing',
+     SELECT gen_random_uuid(), 1, 'firing', jsonb_build_object('sensorId', 1, 'sensorKey', 'a1', 'alertType', 'temperature_high', 'alertId', n::text, 'seq', 1, 'event', 'firing',
        'eventTimeMs', 0, 'startedAtMs', 0), now() FROM generate_series(1, 600) n`,
   );
   expect(await changes.poll()).toBeUndefined();
