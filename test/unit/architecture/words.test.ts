@@ -50,3 +50,14 @@ test('private words are not in use', () => {
   });
   expect(found.sort()).toEqual([...EXEMPT].sort());
 });
+
+test('a documentation comment names its thing', () => {
+  const found = texts.flatMap(([file, text]) =>
+    /^(?:src|bench|chaos)\//.test(file)
+      ? [...text.matchAll(/\/\*\*\s+(?:\* )?((?:What|Whoever|Who)\b.*)/g)].map(
+          ([, line]) => `${file}: ${line}`,
+        )
+      : [],
+  );
+  expect(found).toEqual([]);
+});

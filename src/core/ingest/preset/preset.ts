@@ -14,7 +14,7 @@ export interface Preset {
   readonly encodings?: readonly string[];
   /** Its payloads state the unit of a value, or it is fixed: `learn` has no doubts about it. */
   readonly statesUnits?: true;
-  /** What an operator should know about a route that `learn` proposes. */
+  /** Hint for the operator about a route that `learn` proposes. */
   hint?(route: RouteConfig): string | undefined;
   /** The route itself, given what the operator wrote (`base_topic` and the like). */
   defaults(config: RouteConfig): RouteConfig;
