@@ -20,7 +20,7 @@ export function proposeInThread(
   // Of the configuration only what it takes: the rest may hold secrets, and functions, which cannot be passed on.
   const config = { limits, time_window } satisfies Pick<Config, 'limits' | 'time_window'>;
   const work: LearnWork = { gathered: gathering.snapshot(), options: { config, mqtt, alerts } };
-  const worker = new Worker(workerEntry(import.meta.url, 'app/operator/learn-worker.js'), {
+  const worker = new Worker(workerEntry(import.meta.url, 'app/learn/learn-worker.js'), {
     workerData: work,
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },

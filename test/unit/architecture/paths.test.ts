@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import ts from 'typescript';
@@ -127,4 +127,17 @@ test('CONTRIBUTING names files and folders that exist', () => {
   );
   expect(named.length).toBeGreaterThan(10);
   expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});
+
+test('the files that threads and processes are started from exist', () => {
+  const named = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => [
+      ...readFileSync(join(root, 'src', file), 'utf8').matchAll(
+        /workerEntry\(import\.meta\.url, '([^']+)\.js'/g,
+      ),
+    ])
+    .map(([, place]) => place!);
+  expect(named.length).toBeGreaterThanOrEqual(3);
+  expect(named.filter((place) => !existsSync(join(root, 'src', `${place}.ts`)))).toEqual([]);
 });
