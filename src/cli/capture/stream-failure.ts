@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../../lib/timeout.ts';
 
-/** A wait on a stream, on which its failure, earlier or meanwhile, is an end to the waiting: an event that never comes is none. */
+/** Wraps waits on a stream: they reject with its failure, earlier or meanwhile, after which the awaited event never comes. */
 export function unlessFailed(
   stream: EventEmitter,
   explain: (error: unknown) => Error,

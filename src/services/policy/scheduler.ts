@@ -221,14 +221,14 @@ export interface TaskOptions {
   readonly count: (outcome: TaskOutcome | 'failed' | 'overlap' | 'missed') => void;
 }
 
+/** Consecutive refused ticks after which a warning is logged, once. */
+const OVERLAPS_TO_WARN = 3;
+
 /**
  * A scheduled task. A tick that comes while a run is under way is refused, a missed one is not made up for; both are
  * counted. One refused tick is normal (the first run, during the start, takes long); several in a row mean a schedule
  * that is too tight. A failure is logged when it begins, not at each tick of an outage.
  */
-/** After so many consecutive refused ticks a warning is logged, once. */
-const OVERLAPS_TO_WARN = 3;
-
 export function createTask(name: string, options: TaskOptions): Task {
   const { logger, count } = options;
   let running: Promise<void> | undefined;

@@ -96,7 +96,7 @@ export class Gateways {
     return gateway;
   }
 
-  /** The gateway that a sensor is; undefined: it is none. */
+  /** The gateway with that sensor key; undefined for a sensor that is no gateway. */
   of(sensorKey: string): Gateway | undefined {
     return this.byKey.get(sensorKey);
   }
