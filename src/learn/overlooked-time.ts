@@ -1,13 +1,11 @@
 import type { Inflate } from '../core/ingest/codec/codec.ts';
-
 import type { Limits } from '../core/ingest/mapping/context.ts';
-import { isObject } from '../core/ingest/mapping/document.ts';
+import { isObject, pointerTo } from '../core/ingest/mapping/document.ts';
 import { parseTime } from '../core/ingest/mapping/instant.ts';
 import { TIME_NAMES } from '../core/ingest/mapping/pair-keys.ts';
 import { UTC } from '../core/ingest/mapping/zone.ts';
 import { type Sample, observe } from '../core/ingest/preset/samples.ts';
 import type { Decoded } from '../core/reading.ts';
-import { pointerTo } from './records.ts';
 
 const YEAR_US = 365 * 86_400_000_000;
 const MAX_LEVELS = 3;

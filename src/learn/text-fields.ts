@@ -1,5 +1,5 @@
 import { aliasOf } from '../core/ingest/mapping/alias.ts';
-import { type Doc, isObject, own } from '../core/ingest/mapping/document.ts';
+import { type Doc, isObject, own, pointerTo } from '../core/ingest/mapping/document.ts';
 import { singleValueKey } from '../core/ingest/mapping/quantity.ts';
 import { namedUnit } from '../core/ingest/mapping/unit-text.ts';
 import { isNumericText } from '../core/ingest/mapping/value.ts';
@@ -50,14 +50,12 @@ export function textFields(
     const { name, unit } = short[at] ?? { name: '', unit: undefined };
     const isAlone = short.filter((other) => other.name === name).length === 1;
     const whole = place.path.join('_');
-    const path = [...start, ...place.value].map(pointerPart).join('');
+    const path = [...start, ...place.value].map(pointerTo).join('');
     const isFree = isAlone && (name === whole || !taken.has(name));
     return [isFree ? name : whole, unit === undefined ? { path } : { path, unit }] as const;
   });
   return fields.length === 0 ? undefined : Object.fromEntries(fields);
 }
-
-const pointerPart = (key: string): string => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
 function walk(
   records: readonly Doc[],

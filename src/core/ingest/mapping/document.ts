@@ -54,6 +54,12 @@ export function lookup(root: unknown, path: Pointer): unknown {
   return node;
 }
 
+/** The same for a path in text: it is parsed each time. */
+export const valueAt = (root: unknown, path: string): unknown => lookup(root, pointer(path));
+
+/** The pointer to a member of the document. */
+export const pointerTo = (key: string): string => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
 /** The member `key` if it is the object's own. */
 export function own(node: Doc, key: string): unknown {
   return Object.hasOwn(node, key) ? node[key] : undefined;
