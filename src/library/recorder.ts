@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { inspect } from 'node:util';
 import type { Program } from '../app/program.ts';
 import { type BatchLimits, MOST_STORED_VALUES, isFull } from '../core/ingest/batch-limits.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
@@ -12,18 +11,16 @@ import type { Fault } from '../core/ingest/mapping/draft.ts';
 import { emptyDoc } from '../core/ingest/mapping/document.ts';
 import { type Kept, keepYoung, keptBy } from '../core/ingest/retention-filter.ts';
 import { planOf } from '../core/policy/plan.ts';
-import type { Decoded, Micros, Reading } from '../core/reading.ts';
-import { IngestBatch, type IngestRow } from '../services/ingest/batch.ts';
-import type { LetterSource } from '../services/ingest/dead-letter.ts';
+import type { Decoded } from '../core/reading.ts';
+import { IngestBatch } from '../services/ingest/batch.ts';
 import { ingestOptions } from '../app/options.ts';
-import type { Sensor } from '../ports/sensors.ts';
 import type { Timer } from '../ports/time.ts';
 import { msOf } from './time.ts';
 import { checkArgument } from './arguments.ts';
+import { BatchStream } from './batch-stream.ts';
 import type { ReadingInput, RecordOptions, RecordOutcome } from './monitor-types.ts';
+import { RecordedReading, inspected, textOf } from './recorded-reading.ts';
 
-const NOTHING: RecordOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0, deadLettered: 0 };
-const NO_VALUES: ReadonlyMap<string, number> = new Map();
 const FORM = '{ sensor: string, metrics: { name: finite number, … }, time?, location? }';
 const NO_TIME = { fault: 'bad_time' } as const;
 /** Readings between two looks at the connection. */
@@ -34,74 +31,6 @@ const MOST_DEVICES = 100_000;
  * longer than the commits that are saved.
  */
 const MOST_ROWS = 10_000;
-
-/**
- * A reading as the row of a batch, and as the source of its dead letter, whose text is made only if there is one: one object, since what
- * a batch holds is most of what the collector of garbage moves.
- */
-class RecordedReading implements LetterSource, IngestRow {
-  readonly topic: string;
-  readonly arrivalUs: Micros;
-  readonly reading: ReadingInput;
-  key = '';
-  timeUs: Micros = NaN;
-  metrics: ReadonlyMap<string, number> = NO_VALUES;
-  stamped: boolean | undefined = undefined;
-  sensor: Sensor | undefined = undefined;
-  sensorId = 0;
-  spooled = false;
-  previewedBy: IngestRow['previewedBy'] = undefined;
-
-  constructor(topic: string, reading: ReadingInput, arrivalUs: Micros) {
-    this.topic = topic;
-    this.reading = reading;
-    this.arrivalUs = arrivalUs;
-  }
-
-  /** Fills it with the reading as checked. */
-  take({ device, timeUs, metrics, stamped }: Reading, sensor: Sensor | undefined): this {
-    this.key = device;
-    this.timeUs = timeUs;
-    this.metrics = metrics;
-    this.stamped = stamped;
-    this.sensor = sensor;
-    if (sensor !== undefined) this.sensorId = sensor.id;
-    return this;
-  }
-
-  get message(): this {
-    return this;
-  }
-
-  get retained(): boolean {
-    return false;
-  }
-
-  get receivedAtMs(): number {
-    return Math.floor(this.arrivalUs / 1000);
-  }
-
-  get payload(): Uint8Array {
-    return new TextEncoder().encode(textOf(this.reading));
-  }
-}
-
-/** Never throws: what JSON has no form for (a bigint, a circle) is written as the console would. */
-function textOf(reading: unknown): string {
-  try {
-    return JSON.stringify(reading) ?? 'null';
-  } catch {
-    return inspected(reading);
-  }
-}
-
-function inspected(value: unknown): string {
-  try {
-    return inspect(value, { depth: 3, breakLength: Infinity, customInspect: false, maxStringLength: 10_000 });
-  } catch {
-    return '(not readable)';
-  }
-}
 
 /** From readings of a program to committed rows: the checks, batches, writer and alerts of the daemon. */
 export class Recorder {
@@ -149,7 +78,7 @@ export class Recorder {
     if (this.closed) throw isClosed();
     checkArgument('recordBatch', 'options', options, 'recordOptions');
     const { onProgress, signal } = options;
-    const writing = new BatchesInTurn(
+    const writing = new BatchStream(
       () => this.open(),
       (batch) => this.write(batch),
       onProgress,
@@ -182,7 +111,7 @@ export class Recorder {
       signal,
     }: {
       readonly add: (reading: ReadingInput) => Promise<unknown> | undefined;
-      readonly writing: BatchesInTurn;
+      readonly writing: BatchStream;
       readonly signal: RecordOptions['signal'];
     },
   ): Promise<void> {
@@ -313,67 +242,6 @@ export class Recorder {
   }
 }
 
-/** One batch is written while the next is gathered. */
-class BatchesInTurn {
-  private readonly open: () => IngestBatch;
-  private readonly write: (batch: IngestBatch) => Promise<RecordOutcome>;
-  private readonly onProgress: RecordOptions['onProgress'];
-  private total = NOTHING;
-  private writing: Promise<RecordOutcome> | undefined;
-  private flushing: Promise<void> | undefined;
-  batch: IngestBatch;
-
-  constructor(
-    open: () => IngestBatch,
-    write: (batch: IngestBatch) => Promise<RecordOutcome>,
-    onProgress: RecordOptions['onProgress'],
-  ) {
-    this.open = open;
-    this.write = write;
-    this.onProgress = onProgress;
-    this.batch = open();
-  }
-
-  get isEmpty(): boolean {
-    return this.batch.rows === 0 && this.batch.deadLettered === 0;
-  }
-
-  /** Begins to write the batch once the former one is written. */
-  flush(): Promise<void> {
-    this.flushing ??= this.begin().finally(() => (this.flushing = undefined));
-    return this.flushing;
-  }
-
-  /** Rejects with the failure of a batch; the one after it is not written then. */
-  async finish(): Promise<RecordOutcome> {
-    await this.flushing;
-    if (!this.isEmpty) await this.flush();
-    await this.settle();
-    return this.total;
-  }
-
-  private async begin(): Promise<void> {
-    await this.settle();
-    if (this.isEmpty) return;
-    const writing = this.write(this.batch);
-    // Awaited with the next batch: until then it is no unhandled rejection.
-    writing.catch(() => undefined);
-    this.writing = writing;
-    this.batch = this.open();
-  }
-
-  async settle(): Promise<void> {
-    const { writing } = this;
-    if (writing === undefined) return;
-    // What has failed stays: nothing is written behind it.
-    const outcome = await writing;
-    if (this.writing !== writing) return;
-    this.writing = undefined;
-    this.total = sum(this.total, outcome);
-    this.onProgress?.(this.total);
-  }
-}
-
 async function takeAll(
   readings: Iterable<ReadingInput>,
   add: (reading: ReadingInput) => Promise<unknown> | undefined,
@@ -415,14 +283,6 @@ function abortReason(signal: RecordOptions['signal']): unknown {
 
 const NO_CAPTURES: ReadonlyMap<string, string> = new Map();
 const NO_RECORD = emptyDoc();
-
-const sum = (a: RecordOutcome, b: RecordOutcome): RecordOutcome => ({
-  stored: a.stored + b.stored,
-  duplicate: a.duplicate + b.duplicate,
-  merged: a.merged + b.merged,
-  conflict: a.conflict + b.conflict,
-  deadLettered: a.deadLettered + b.deadLettered,
-});
 
 const refused = (reading: ReadingInput, why: string) =>
   new FieldwatchError(`the reading of ${sensorText(reading)} was not stored: ${why}`, {
