@@ -5,7 +5,7 @@ import type * as Program from './cli/index.ts';
 /** The oldest Node that runs the program; `engines` of package.json says the same. */
 const LEAST_NODE = [20, 19] as const;
 
-/** Those of cli/config-program.ts. */
+/** The commands of cli/config-program.ts. */
 const CONFIG_COMMANDS: readonly string[] = ['check-config', 'print-config'];
 
 /** For the reader of standard error to take the last lines. */

@@ -21,7 +21,7 @@ export interface DaemonDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly program: ProgramFacts;
-  /** Of `db`. */
+  /** Index of the sensors in `db`. */
   readonly sensors: SensorIndex;
   readonly daemon: DaemonView;
   readonly operations: Operations;
@@ -44,7 +44,7 @@ export interface LinkRequest {
   readonly alertId: string;
   readonly by: string;
   readonly comment: string;
-  /** The same for every use of a link. */
+  /** Equal for every use of a link. */
   readonly requestId: string;
 }
 

@@ -68,7 +68,7 @@ const ROLES = {
   operator: 'With the role operator.',
 } as const;
 
-/** Of a route, as the server and the document read it. */
+/** Schema of a route, for the validation of requests and for the OpenAPI document. */
 export function schemaOf(given: AnyResource): Record<string, unknown> {
   const { id, tag, summary, role, params, query, body, answer, status = 200, faults } = given;
   const types = given.contentTypes ?? ['application/json'];

@@ -4,7 +4,7 @@ import { addressKey } from './access/rate-limit.ts';
 export interface PlacesOptions {
   /** For all together. */
   readonly total: number;
-  /** Of them, for one token or, without one, for one address. */
+  /** Share of one token or, without one, of one address. */
   readonly each: number;
 }
 

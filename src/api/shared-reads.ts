@@ -5,7 +5,7 @@ const FRESH_MS = 1000;
 /** While intake is behind. */
 const FRESH_BEHIND_MS = 3000;
 const MOST_KEPT = 200;
-/** Of all that are kept. The largest answers have about a million. */
+/** Characters of all kept answers. The largest answers have about a million. */
 const MOST_CHARACTERS = 8_000_000;
 
 export interface SharedReadsDeps {
@@ -81,5 +81,5 @@ export class SharedReads {
   }
 }
 
-/** Of a database that does not answer it is asked once, and not once a second. */
+/** Not answered yet: a database that does not answer is queried once, and not once a second. */
 const isUnderWay = ({ characters }: Kept): boolean => characters === undefined;

@@ -26,7 +26,7 @@ export interface HealthSources {
   readonly awaited?: (() => readonly string[]) | undefined;
 }
 
-/** Those of a running daemon. */
+/** Readiness checks of a running daemon. */
 export const checksOf = (
   context: Pick<
     Context,

@@ -142,7 +142,7 @@ export function registryOptions({ sensors }: Config): RegistryOptions {
   };
 }
 
-/** Those of the configuration, and one for each count: it carries the alert. */
+/** Sensors of the configuration, and one for each count, which carries its alert. */
 export function declaredSensors({ sensors, alerts }: Config): readonly DeclaredSensor[] {
   return [
     ...Object.entries(sensors.declare).map(([key, facts]) => ({ key, ...facts })),

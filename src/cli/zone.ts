@@ -17,6 +17,6 @@ export const displayZoneOption = (): Option =>
     'of the times, an IANA name (default: notify.timezone, else that of the machine); JSON and CSV are in UTC',
   ).argParser(zoneArgument);
 
-/** That of the texts of notifications: an operator has one clock. */
+/** The zone of the option, else that of notification texts: an operator has one clock. */
 export const zoneOf = (config: Config, { timezone }: { readonly timezone?: Zone | undefined }): Zone =>
   timezone ?? textDefaults(config).timezone;

@@ -5,7 +5,7 @@ import type { Config } from './schema/index.ts';
 /** A connection in clear text, or a port that is open to the network. */
 export interface Exposure {
   readonly area: 'database' | 'broker' | 'daemon';
-  /** Of the diagnosis; absent: encryption. */
+  /** Subject of the diagnosis; absent: encryption. */
   readonly subject?: string;
   readonly detail: string;
   readonly remedy: string;

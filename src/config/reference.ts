@@ -43,7 +43,7 @@ interface Row {
   readonly schema: z.core.$ZodType;
   /** Where what is below it is listed already. */
   readonly sameAs?: string | undefined;
-  /** Of a union: the value by which each of its options is recognised. */
+  /** For a union: the value that identifies each option. */
   readonly values?: readonly z.core.$ZodType[];
 }
 

@@ -28,7 +28,7 @@ const WRITTEN = /(duration|size|interval), such as .*$/;
 
 const inspected = new WeakMap<z.core.$ZodType, SchemaNode>();
 
-/** The same schema is asked for its shape, its default and its kind: it is unwrapped once. */
+/** The unwrapped schema, cached: callers ask for its shape, its default and its kind. */
 export function inspect(schema: z.core.$ZodType): SchemaNode {
   let node = inspected.get(schema);
   if (node === undefined) inspected.set(schema, (node = unwrap(schema)));

@@ -109,7 +109,7 @@ export class MetricValues implements ReadonlyMap<string, number> {
     return values;
   }
 
-  /** The same metrics, in this form; a value that is no number, whatever its type says, is NaN. */
+  /** Converts metrics to this form; a value that is no number, whatever its type says, is NaN. */
   static of(metrics: ReadonlyMap<string, number>): MetricValues {
     if (metrics instanceof MetricValues) return metrics;
     const values = new MetricValues();

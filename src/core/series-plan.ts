@@ -7,7 +7,7 @@ export type SeriesSource = 'raw' | 'hourly' | 'daily';
 /** How long each is kept; undefined: for ever. */
 export type Retention = Readonly<Record<SeriesSource, Millis | undefined>>;
 
-/** Of metrics with a column of their own, and of all further ones. */
+/** Retention of metrics with a column of their own, and of all further ones. */
 export interface MetricRetention {
   readonly columns: Retention;
   readonly further: Retention;

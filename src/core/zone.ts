@@ -13,7 +13,7 @@ export function isZone(name: string): boolean {
   }
 }
 
-/** The same without offsets: PostgreSQL reads their sign the other way round. */
+/** Whether it is a name of a zone and no offset, whose sign PostgreSQL reads the other way round. */
 export const isNamedZone = (name: string): boolean => /^[A-Za-z]/.test(name) && isZone(name);
 
 /** Message for an unknown name of a zone, with the one that was probably meant. */

@@ -21,7 +21,7 @@ const MAX_CONNECTIONS = 1000;
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 /** With topic and header. */
 const MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 128 * 1024;
-/** Of packets whose end has not arrived, of all clients together. */
+/** Bytes of packets whose end has not arrived, of all clients together. */
 const MAX_UNFINISHED_BYTES = 64 * 1024 * 1024;
 const CLOSE_MS = 500;
 /** Bytes that a client may send before its CONNECT has been answered. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 /** Reads the lengths of MQTT packets (MQTT 3.1.1, 2.2.3) without keeping their bytes. */
 export class PacketMeter {
-  /** Of the packet that is arriving: its bytes so far, and those still to come. */
+  /** Bytes of the arriving packet: so far, and still to come. */
   arrived = 0;
   #left = 0;
   #length = 0;

@@ -10,7 +10,7 @@ const SAMPLE_BYTES = 200;
 
 export interface GatheringLimits {
   readonly topics: number;
-  /** Of all samples. */
+  /** Bytes of all samples. */
   readonly bytes: number;
 }
 

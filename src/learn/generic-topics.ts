@@ -88,7 +88,7 @@ export function namedTopics(topics: readonly GenericTopic[], usual: boolean): Na
   return { named, others };
 }
 
-/** The same first level, the same levels that are empty, and a last one that names something or does not. */
+/** Equal for topics with the same first level, the same empty levels, and a last level that names something or does not. */
 function likeness({ levels }: GenericTopic): string {
   const last = levels.findLast((level) => level !== '') ?? '';
   // Behind a quantity a unit is no device: each has topics of its own.
@@ -125,7 +125,7 @@ function sayQuantities(names: readonly string[]): boolean {
   return distinct.filter(isQuantity).length * 2 >= distinct.length;
 }
 
-/** The same names at this level under several beginnings, and several of them under one. */
+/** Whether two beginnings share a name at this level, each with several names. */
 function variesForOneDevice(topics: readonly GenericTopic[], at: number): boolean {
   const beginnings = groupedBy(topics, ({ levels }) => levels.slice(0, at).join('/'));
   const namesOf = (list: readonly GenericTopic[]): Set<string> =>

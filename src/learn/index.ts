@@ -56,7 +56,7 @@ export function learn(gathering: Gathering, options: LearnOptions): Learned {
   };
 }
 
-/** Of all routes. A device that two of them read has the series of both. */
+/** Series of the devices of all routes. A device that two of them read has the series of both. */
 function devicesOf({ routes }: DryRun): Map<string, Map<string, Series>> {
   const devices = new Map<string, Map<string, Series>>();
   for (const route of routes)

@@ -69,7 +69,7 @@ function bestTag(values: ReadonlyMap<string, ReadonlySet<string>>): string | und
   return usual ?? keys.sort((a, b) => (values.get(b)?.size ?? 0) - (values.get(a)?.size ?? 0))[0];
 }
 
-/** Of a time between 2001 and 2286, which has ten digits of seconds. */
+/** Unit of a time between 2001 and 2286, which has ten digits of seconds. */
 function precisionOf(digits: number): LineFacts['precision'] {
   if (digits === 0) return undefined;
   return digits <= 10 ? 's' : digits <= 13 ? 'ms' : digits <= 16 ? 'us' : 'ns';

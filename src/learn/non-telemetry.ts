@@ -12,7 +12,7 @@ const DISCOVERY = [
   'uniq_id',
   'automation_type',
 ];
-/** Of a notification by an mqtt sink, whatever its prefix. */
+/** Keys of a notification by an mqtt sink, whatever its prefix. */
 const OWN_ALERT = ['status', 'alert_id', 'seq', 'sensor', 'alert_type'];
 const PRESENCE = /^(?:lwt|availability|available|status|online|connected|connection|state)$/i;
 const PRESENT = /^(?:online|offline|connected|disconnected|alive|dead|ready|lost|true|false|up|down)$/i;

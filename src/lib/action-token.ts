@@ -11,7 +11,7 @@ export interface ActionClaim {
   readonly action: AlertAction;
   /** The sink whose notification has the link. */
   readonly sink: string;
-  /** Of the notification: each has links of its own. */
+  /** Number of the notification: each has links of its own. */
   readonly seq: number;
   readonly expiresMs: Millis;
 }

@@ -23,7 +23,7 @@ export function slowBackoffMs(limits: BackoffLimits, random: RandomSource): numb
   return Math.floor(limits.capMs * (0.5 + random() / 2));
 }
 
-/** The same without jitter, where there is one client only. */
+/** The wait without jitter, in milliseconds, where there is one client only. */
 export function ceilingMs(attempt: number, { baseMs, capMs }: BackoffLimits): number {
   // 2 ** 30 is already far beyond any cap; a larger exponent would reach Infinity after a long outage.
   return Math.min(capMs, baseMs * 2 ** Math.min(Math.max(attempt, 0), 30));

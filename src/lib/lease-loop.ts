@@ -15,7 +15,7 @@ export interface LeaseLoopDeps {
 }
 
 export interface LeasedWork {
-  /** Of the lease. */
+  /** Name of the lease. */
   readonly name: string;
   readonly kind: string;
   /** The line of an outage; its fields say why. */
@@ -43,7 +43,7 @@ export interface HeldLease {
 /** The others try to take a lease every `STANDBY_MS`: a takeover lasts that long after its end at most. */
 export const LEASE_MS: Millis = 10_000;
 export const STANDBY_MS: Millis = 5000;
-/** Of its time: two renewals may be lost. */
+/** Part of its time to live after which a lease is renewed: two renewals may be lost. */
 const RENEWED_AFTER = 0.3;
 const RETRY_MS = 5000;
 

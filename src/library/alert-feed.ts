@@ -50,7 +50,7 @@ export class AlertFeed {
   }
 
   subscribe(listener: Listener): AlertSubscription {
-    // The same function may listen twice.
+    // One function may be subscribed twice.
     const own: Listener = (alert) => listener(alert);
     if (this.listeners.size === 0) this.sinceMs = undefined;
     this.listeners.add(own);

@@ -40,7 +40,7 @@ export interface CorrelateInput extends AnalyzeRange, AnalyzeBuckets {
   readonly of?: 'metrics' | 'sensors';
   /** All by default. */
   readonly metrics?: readonly string[];
-  /** Of values (Pearson), or of their ranks (Spearman); `pearson` by default. */
+  /** Correlation of values (Pearson), or of their ranks (Spearman); `pearson` by default. */
   readonly method?: 'pearson' | 'spearman';
 }
 
@@ -48,7 +48,7 @@ export interface PatternInput extends AnalyzeRange {
   readonly metric: string;
   /** Hours of a day, days of a week, or hours of a week; `hour` by default. */
   readonly of?: 'hour' | 'weekday' | 'week';
-  /** Whose hours and days these are, such as `Europe/Berlin`; UTC by default. */
+  /** Zone of the hours and days, such as `Europe/Berlin`; UTC by default. */
   readonly timeZone?: string;
   readonly bySensor?: boolean;
 }
@@ -58,7 +58,7 @@ export interface MissingInput extends AnalyzeRange {
   readonly metric?: string;
   /** A gap is longer than so many usual steps of the sensor; 3 by default. */
   readonly factor?: number;
-  /** Whose days are counted, such as `Europe/Berlin`; UTC by default. */
+  /** Zone of the days, such as `Europe/Berlin`; UTC by default. */
   readonly timeZone?: string;
 }
 
@@ -79,7 +79,7 @@ export interface OutliersInput extends AnalyzeRange {
   readonly method?: 'rolling' | 'mad' | 'z';
   /** Deviations at least; 3 by default, of `mad` 3.5. */
   readonly threshold?: number;
-  /** Of `rolling`, such as `1h`, the default. */
+  /** Time before a value for `rolling`; `1h` by default. */
   readonly window?: string;
   /** With fewer values, of the window or the range, there is no verdict; 10 by default. */
   readonly minValues?: number;

@@ -138,7 +138,7 @@ export interface HourlyTrend {
 export interface RecentAlert {
   /** When it fired, or rose to a higher severity. */
   readonly time: Date;
-  /** Of an alert of the system, its subject. */
+  /** For an alert of the system, its subject. */
   readonly sensor: string;
   readonly location: string | null;
   readonly alertType: string;

@@ -32,7 +32,7 @@ export interface AlertRule {
     readonly minus: { readonly sensor?: string; readonly metric: string };
     readonly max?: number;
     readonly min?: number;
-    /** Of the alert types: `<name>_high`, `<name>_low`. */
+    /** Name of the alert types: `<name>_high`, `<name>_low`. */
     readonly name?: string;
   } | null;
   /** Unusual against the last readings: more than `z` standard deviations from their mean. */
@@ -59,7 +59,7 @@ export interface AlertRule {
 export interface OfflineRule {
   /** Without a message of any kind for this long it is offline; `'auto'`: by its own rhythm; null: never. */
   readonly offline_after?: Duration | null;
-  /** Of that alert, where it differs from the defaults. */
+  /** Settings of the offline alert, where they differ from the defaults. */
   readonly offline?: Pick<AlertRule, 'severity' | 'repeat_interval' | 'runbook' | 'labels'>;
 }
 

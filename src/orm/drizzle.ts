@@ -42,7 +42,7 @@ const toNumber = (value: unknown): number => Number(value);
 export const timeBucket = (every: IntervalText, time: SQLWrapper): SQL<Date> =>
   sql`time_bucket(${width(every)}, ${time})`.mapWith(toDate);
 
-/** The same with a row for each bucket from `from` to `to`, also where there is nothing. */
+/** `timeBucket` with a row for each bucket from `from` to `to`, also where there is nothing. */
 export const timeBucketGapfill = (every: IntervalText, time: SQLWrapper, from: Date, to: Date): SQL<Date> =>
   sql`time_bucket_gapfill(${width(every)}, ${time}, ${sql.raw(`'${from.toISOString()}'`)}::timestamptz, ${sql.raw(`'${to.toISOString()}'`)}::timestamptz)`.mapWith(
     toDate,

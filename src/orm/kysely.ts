@@ -11,7 +11,7 @@ const width = (text: IntervalText): RawBuilder<unknown> => sql.raw(intervalText(
 export const timeBucket = (every: IntervalText, time: Expression<unknown>): RawBuilder<Date> =>
   sql<Date>`time_bucket(${width(every)}, ${time})`;
 
-/** The same with a row for each bucket from `from` to `to`, also where there is nothing. */
+/** `timeBucket` with a row for each bucket from `from` to `to`, also where there is nothing. */
 export const timeBucketGapfill = (
   every: IntervalText,
   time: Expression<unknown>,

@@ -104,7 +104,7 @@ export interface NewDelivery extends NotificationKey {
   readonly dueInMs: number;
   /** The reason for holding it: at its due time it is queued if its alert is firing, not acknowledged and not suppressed. */
   readonly heldBy?: 'mute' | 'escalation' | undefined;
-  /** Of an escalation: seconds after the firing. */
+  /** For an escalation: seconds after the firing. */
   readonly step?: number | undefined;
   /** A rise of the severity: it renews no escalation that was cancelled. */
   readonly isRise?: boolean | undefined;

@@ -18,7 +18,7 @@ export interface CommandConnection {
 }
 
 export interface CommandSource {
-  /** Of its lease: one daemon at a time reads it. */
+  /** Name of its lease: one daemon at a time reads it. */
   readonly name: string;
   /**
    * Receives one message after the other: the next one when the promise of this one resolves. Where it rejects the connection is closed,

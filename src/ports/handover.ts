@@ -9,7 +9,7 @@ export interface HandoverRow {
 }
 
 export interface HandoverPage {
-  /** Of all members in the order in which they were received, to a few seconds; of one in the order of its commits. */
+  /** Rows of all members in the order in which they were received, to a few seconds; of one member in the order of its commits. */
   readonly rows: readonly HandoverRow[];
   /** There may be more. */
   readonly more: boolean;

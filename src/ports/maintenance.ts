@@ -1,11 +1,11 @@
 import type { SystemAlert, SystemAlertChanges } from '../core/policy/episode.ts';
 import type { Millis } from '../core/reading.ts';
 
-/** Looking after the database: the scheduler, and the alerts of the system. */
+/** Maintenance of the database: the scheduler, and the alerts of the system. */
 
 /** Alerts of the system: what the policies' verification found, as episodes. */
 export interface SystemAlertStore {
-  /** Those that last. */
+  /** Episodes that are open. */
   open(): Promise<readonly SystemAlert[]>;
   /** Episodes and their notifications, in one transaction. */
   commit(changes: SystemAlertChanges): Promise<void>;

@@ -11,7 +11,7 @@ export interface InboundMessage {
   readonly retain: boolean;
   readonly dup: boolean;
   readonly receivedAtMs: Millis;
-  /** The same moment as the time of a reading that has none of its own: no other message of this process has it. */
+  /** `receivedAtMs` as the time of a reading that has none of its own: no other message of this process has it. */
   readonly arrivalUs: Micros;
   /** MQTT 5 content type, where the publisher gave one. */
   readonly contentType: string | undefined;

@@ -49,9 +49,9 @@ export interface QueuedNotification {
   readonly id: number;
   readonly notification: AlertNotification;
   readonly origin?: DeliveryOrigin | null;
-  /** Of an escalation: seconds after the firing. */
+  /** For an escalation: seconds after the firing. */
   readonly step?: number;
-  /** Of an escalation: the sinks that took an earlier notification of its episode. */
+  /** For an escalation: the sinks that took an earlier notification of its episode. */
   readonly notified?: readonly string[] | null;
 }
 
@@ -144,13 +144,12 @@ export interface NotificationStore extends NamedLeases {
 
 /** Buttons below notifications, wherever they are pressed. */
 export interface ButtonSource {
-  /** Of its lease: one daemon at a time polls it. */
+  /** Name of its lease: one daemon at a time polls it. */
   readonly name: string;
   /** Waits for presses, for less than a minute; those that were not settled come again. Rejects with a SinkError. */
   poll(signal: AbortSignal): Promise<readonly ButtonPress[]>;
 }
 
-/** Of a press. */
 export interface ButtonAnswer {
   readonly said: string;
   /** Something was done: the message says it to the others, and loses its buttons. */
@@ -164,7 +163,7 @@ export interface ButtonPress {
         readonly action: 'ack' | 'silence';
         readonly alertId: string;
         readonly by: string;
-        /** The same whenever this press comes again. */
+        /** Equal whenever this press comes again. */
         readonly requestId: string;
       }
     | undefined;

@@ -46,9 +46,9 @@ export interface SensorStore {
   locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
   /** Gives sensors that follow their topic the location that it names by now; returns those. A change of sensors. */
   move(sensors: readonly NewDevice[]): Promise<readonly Sensor[]>;
-  /** Those of `keys` that were retired until they are seen are so no longer; a change of sensors. */
+  /** Ends the retirement of `keys` that were retired until they are seen; a change of sensors. */
   unretire(keys: readonly string[]): Promise<void>;
-  /** Those of `keys` that are registered; registers none. */
+  /** The registered sensors among `keys`; registers none. */
   find(keys: readonly string[]): Promise<readonly Sensor[]>;
   findByIds(ids: readonly number[]): Promise<readonly Sensor[]>;
 }

@@ -15,7 +15,7 @@ export interface EpisodeStep {
   /** An operator; null: the daemon. */
   readonly by: string | null;
   readonly comment: string | null;
-  /** Of an acknowledgement that ends before the alert. */
+  /** End of an acknowledgement that ends before the alert. */
   readonly until: Date | null;
 }
 

@@ -14,7 +14,7 @@ export interface EpisodeRow extends AlertListRow {
   /** `time` to the microsecond, as the database writes it. */
   readonly at: string;
   readonly name: string | null;
-  /** Of the sensor. */
+  /** Type of the sensor. */
   readonly type: string | null;
   readonly tags: readonly string[];
   readonly backfilled: boolean;
@@ -22,7 +22,7 @@ export interface EpisodeRow extends AlertListRow {
   /** Why it is not notified now. */
   readonly deferredBy: string | null;
   readonly system: boolean;
-  /** Of an open one: its row has the peak at its end. */
+  /** Peak of an open episode; an ended one has it in its row. */
   readonly peakSoFar: number | null;
 }
 
@@ -91,7 +91,7 @@ export const pastEpisodesSql = pageSql(
   FIRED.replaceAll('a.time', 'a.started_at'),
 );
 
-// Of a breach that has not fired yet only the state is known.
+// Only the state of a breach that has not fired yet is known.
 /** Breaches that have not lasted long enough to fire, the newest first. */
 export const pendingSql = `
 SELECT a.began AS time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS sensor, s.location,
@@ -105,7 +105,7 @@ LEFT JOIN sensors s ON s.id = a.sensor_id
 WHERE ${wantedWhere('a.severity')} ORDER BY a.began DESC, a.sensor_id, a.alert_type LIMIT $7`;
 
 export interface EpisodeFilter extends Selection {
-  /** Of the sensor. */
+  /** Type of the sensor. */
   readonly type?: string | undefined;
   readonly alertType?: string | undefined;
   readonly severity?: readonly Severity[] | undefined;
@@ -130,7 +130,7 @@ export type EpisodeQuery = EpisodeFilter &
     | { readonly state: 'open' | 'pending' }
     | {
         readonly state: ListedState;
-        /** Of `resolved` and `all`. */
+        /** Range of `resolved` and `all`. */
         readonly range: () => TimeRange;
       }
   );
@@ -228,7 +228,7 @@ export interface NotificationRow {
   readonly message: string | null;
   readonly value: number | null;
   readonly eventTimeMs: number | null;
-  /** Those of the rule. */
+  /** Labels of the rule. */
   readonly labels: Readonly<Record<string, string>> | null;
   readonly runbook: string | null;
 }
@@ -255,7 +255,7 @@ export interface ActionRow {
   readonly by: string;
   readonly comment: string;
   readonly at: Date;
-  /** Of an acknowledgement; null: with the alert. */
+  /** End of an acknowledgement; null: with the alert. */
   readonly endsAt: Date | null;
 }
 
@@ -273,7 +273,7 @@ export interface EpisodeRecord {
   readonly episode: EpisodeRow;
   /** Its rises, each with the severity and the limit of that time. */
   readonly rows: readonly [EpisodeRow, ...EpisodeRow[]];
-  /** Those that are kept: as long as it is open, and a week longer. */
+  /** Notifications that are kept: as long as the episode is open, and a week longer. */
   readonly notifications: readonly NotificationRow[];
   readonly deliveries: readonly DeliveryRow[];
   readonly actions: readonly ActionRow[];

@@ -7,9 +7,9 @@ export interface EarlierRequest {
   readonly id: string;
   readonly by: string;
   readonly at: Date;
-  /** Of an acknowledgement: `done`, `already`, `not_open`; null while no daemon has taken it. */
+  /** Outcome of an acknowledgement: `done`, `already`, `not_open`; null while no daemon has taken it. */
   readonly outcome: string | null;
-  /** Of a silence, and of an acknowledgement that ends. */
+  /** End of a silence, or of an acknowledgement that ends. */
   readonly endsAt: Date | null;
 }
 
@@ -74,7 +74,7 @@ export async function requestSilence(
   await db.query(SILENCE, [matchers, forMs, by, comment, requestId]);
 }
 
-// Of an alert that is over only its announcement says what it was about.
+// Only the announcement of an ended alert has its subject.
 export const alertSubjectSql = `
 SELECT s.key AS sensor, o.payload ->> 'alertType' AS "alertType"
 FROM alert_outbox o JOIN sensors s ON s.id = (o.payload ->> 'sensorId')::int

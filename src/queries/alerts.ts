@@ -5,7 +5,7 @@ import { FieldwatchError } from '../core/errors.ts';
 import { type Db, type Limited, selected, type Selection, type TimeRange } from './db.ts';
 import { sensorsWhere } from './readings.ts';
 
-/** Of an open alert an acknowledgement may have ended. */
+/** Acknowledged: the acknowledgement of an open alert may have ended. */
 export const IS_ACKED =
   '(a.acked_at IS NOT NULL AND (a.acked_until IS NULL OR a.resolved_at IS NOT NULL OR a.acked_until > now()))';
 
@@ -18,7 +18,7 @@ export const columnsOf = ({ severity = 'a.severity', threshold = 'a.threshold' }
   CASE WHEN ${IS_ACKED} THEN a.acked_at END AS "ackedAt", CASE WHEN ${IS_ACKED} THEN a.acked_by END AS "ackedBy",
   CASE WHEN ${IS_ACKED} THEN a.acked_until END AS "ackedUntil", a.suppressed, a.metric, a.kind, a.side`;
 
-/** The same columns of alerts of the system: the subject takes the place of the sensor, without a location. */
+/** Columns of alerts of the system: the subject takes the place of the sensor, without a location. */
 export const SYSTEM_COLUMNS = `
   a.started_at AS time, 0 AS "sensorId", a.subject AS sensor, NULL AS location, a.alert_type AS "alertType", a.severity,
   a.message, NULL::float8 AS value, NULL::float8 AS threshold, a.alert_id AS "alertId", a.started_at AS "startedAt",
@@ -78,7 +78,7 @@ interface Row {
   readonly alertType: string;
   readonly severity: Severity;
   readonly metric: string;
-  /** Those of its rule, as they were last notified. */
+  /** Labels of its rule, as they were last notified. */
   readonly labels: Readonly<Record<string, string>> | null;
 }
 

@@ -1,6 +1,6 @@
 import type { Db, Limited, TimeRange } from './db.ts';
 
-/** Of each payload only the head is read: a list must not fetch megabytes. */
+/** Bytes that are read of each payload: a list must not fetch megabytes. */
 export const HEAD_BYTES = 200;
 
 const LISTED = `
@@ -30,7 +30,7 @@ export interface DeadLetterRow {
   /** Size of the whole payload, and of what is kept of it. */
   readonly bytes: number;
   readonly keptBytes: number;
-  /** Of the whole payload, where a part of it is kept. */
+  /** Checksum of the whole payload, where a part of it is kept. */
   readonly sha256: string | null;
   /** Its first bytes. */
   readonly head: Uint8Array;

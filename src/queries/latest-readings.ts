@@ -15,9 +15,9 @@ export interface LatestMetric {
 export interface LatestRow {
   readonly sensor: string;
   readonly location: string | null;
-  /** Of its newest reading; null: it has none since `since`. */
+  /** Time of its newest reading; null: it has none since `since`. */
   readonly time: Date | null;
-  /** Those with a column of their own first, then by name. */
+  /** Metrics with a column of their own first, then by name. */
   readonly metrics: readonly LatestMetric[];
 }
 

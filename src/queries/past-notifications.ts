@@ -147,7 +147,7 @@ export interface PastDelivery {
   readonly outcome: string | null;
 }
 
-/** Those of an episode, without escalations and the reminders of routes. */
+/** Deliveries of an episode, without escalations and the reminders of routes. */
 export const pastDeliveries = async (db: Db, alertId: string): Promise<readonly PastDelivery[]> =>
   (await db.query<PastDelivery>(firstDeliveriesSql, [alertId])).rows;
 

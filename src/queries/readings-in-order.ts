@@ -19,7 +19,7 @@ LIMIT $4`;
 type Row = Readonly<Record<CoreMetric, number | null>> & {
   readonly sensorId: number;
   readonly timeUs: Micros;
-  /** Of the narrow table. */
+  /** Name and value in the narrow table. */
   readonly metric: string | null;
   readonly value: number | null;
 };

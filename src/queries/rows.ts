@@ -10,7 +10,7 @@ export interface Description {
   readonly unit: string | null;
   readonly count: number;
   readonly mean: number;
-  /** Of the sample; null of a single value. */
+  /** Standard deviation of the sample; null of a single value. */
   readonly std: number | null;
   readonly min: number;
   /** Quartiles, interpolated. */
@@ -24,7 +24,7 @@ export interface Description {
 
 /** How two metrics, or two sensors, go together. */
 export interface PairCorrelation {
-  /** Of sensors: the metric that is compared; null: of metrics. */
+  /** The metric that is compared between sensors; null: two metrics are compared. */
   readonly metric: string | null;
   readonly a: string;
   readonly b: string;
@@ -141,7 +141,7 @@ export interface MetricSummary {
   readonly avg: number;
   readonly min: number;
   readonly max: number;
-  /** Of the sample; null of a single value. */
+  /** Standard deviation of the sample; null of a single value. */
   readonly stddev: number | null;
   readonly first: number;
   readonly last: number;

@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (
   SELECT time FROM sensor_readings WHERE sensor_id = k.id AND time > $2::timestamptz ORDER BY time DESC LIMIT 1
 ) r`;
 
-/** The same by the daily figures: they have few chunks, and outlive the readings. */
+/** Last times from the daily figures: they have few chunks, and outlive the readings. */
 export const lastDaySql = `
 SELECT k.id, d.time FROM unnest($1::int[]) AS k(id)
 CROSS JOIN LATERAL (

@@ -81,7 +81,7 @@ export interface LocationRow {
   readonly reporting: number;
   /** Over all values of the location, so busy sensors weigh more; null without a value. */
   readonly avg: number | null;
-  /** Of the sample; null of fewer than two values. */
+  /** Standard deviation of the sample; null of fewer than two values. */
   readonly stddev: number | null;
   readonly min: number | null;
   readonly median: number | null;

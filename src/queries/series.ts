@@ -80,7 +80,7 @@ const AGGREGATES = {
 
 type Aggregate = keyof typeof AGGREGATES;
 
-/** The same of figures that are kept of hours or days. */
+/** Buckets of figures that are kept of hours or days. */
 export const aggregateBucketsSql = (source: Aggregate, metrics: readonly CoreMetric[]): string => {
   const { view, column } = AGGREGATES[source];
   const columns = metrics.map((metric) => {
@@ -97,7 +97,7 @@ FROM ${view} WHERE sensor_id = $1 AND ${column} >= $2::timestamptz AND ${column}
 GROUP BY 1`;
 };
 
-/** The same of a metric without a column of its own. */
+/** Buckets of figures of a metric without a column of its own. */
 export const furtherAggregateBucketsSql = (source: Aggregate): string => {
   const { furtherView, column } = AGGREGATES[source];
   return `

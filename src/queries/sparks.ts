@@ -26,7 +26,7 @@ export const sparkHoursSql = (metric: CoreMetric): string => `
 SELECT sensor_id AS id, ${hourMs('hour')} AS ms, avg_${aggregateColumn(metric)}::float8 AS value FROM sensor_hourly_agg
 WHERE sensor_id = ANY ($1::int[]) AND hour >= $2::timestamptz AND hour < $3::timestamptz`;
 
-/** The same of the readings. */
+/** Means of hours from the readings themselves. */
 export const sparkTailSql = (metric: CoreMetric): string => `
 SELECT sensor_id AS id, ${hourMs(`time_bucket(INTERVAL '1 hour', time)`)} AS ms, avg(${metric})::float8 AS value
 FROM sensor_readings WHERE sensor_id = ANY ($1::int[]) AND time >= $2::timestamptz AND time < $3::timestamptz
@@ -35,7 +35,7 @@ GROUP BY 1, 2`;
 /** The metric $4 of each sensor $1. */
 const FURTHER = `(SELECT k.id, m.id AS metric_id FROM unnest($1::int[], $4::text[]) AS k(id, metric) JOIN metrics m ON m.name = k.metric) k`;
 
-/** The same of metrics without a column of their own. */
+/** Means of hours of metrics without a column of their own. */
 export const furtherHoursSql = `
 SELECT k.id, ${hourMs('a.hour')} AS ms, a.avg_value AS value
 FROM ${FURTHER} CROSS JOIN LATERAL (

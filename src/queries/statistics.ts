@@ -22,7 +22,7 @@ export interface StatisticsRow {
 }
 
 const SHORT: Readonly<Record<string, string>> = { temperature: 'temp' };
-/** Of these the aggregates keep neither minimum nor maximum. */
+/** Metrics without minimum and maximum in the aggregates. */
 export const WITHOUT_EXTREMES: readonly string[] = ['rssi'];
 export const aggregateColumn = (metric: string) => SHORT[metric] ?? metric;
 
@@ -173,7 +173,7 @@ export interface AnomalyRow {
   readonly sensor: string;
   readonly location: string | null;
   readonly value: number;
-  /** Of the sensor over the whole range, the outliers included. */
+  /** Mean and deviation of the sensor over the whole range, the outliers included. */
   readonly mean: number;
   readonly sigma: number;
   /** How many sigmas from the mean, with sign. */

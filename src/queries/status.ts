@@ -79,12 +79,12 @@ export async function notifySinks(db: Db): Promise<readonly SinkStatus[]> {
   return (await db.query<SinkStatus>(notifySinksSql, [])).rows;
 }
 
-/** Of the server that answers. */
+/** Replication state of the server that answers. */
 export interface ReplicationRow {
   readonly standby: boolean;
   /** Whether its commits wait for a standby. */
   readonly synchronous: boolean;
-  /** Of a standby: seconds since the last commit that it replayed, 0 where it has all that it received; else null. */
+  /** For a standby: seconds since the last commit that it replayed, 0 where it has all that it received; else null. */
   readonly delayS: number | null;
 }
 

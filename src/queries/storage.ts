@@ -31,7 +31,7 @@ export interface StorageRow {
   /** Estimated. */
   readonly rows: number;
   readonly bytes: number;
-  /** Of the compressed chunks, with indexes: before and after. */
+  /** Bytes of the compressed chunks, with indexes: before and after compression. */
   readonly before: number | null;
   readonly after: number | null;
   readonly ratio: number | null;

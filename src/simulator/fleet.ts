@@ -61,7 +61,7 @@ const FIRST_BREACH_LASTS_MS = 20_000;
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #sensors: readonly SimulatedSensor[];
-  /** Those before the sensors of the story. */
+  /** Sensors in front of those of the story. */
   readonly #byChance: number;
   #breaches = 0;
   #nextBreachMs: number;

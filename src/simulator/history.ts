@@ -58,7 +58,7 @@ interface Faulty {
   readonly gaps: Happenings;
   readonly faults: Happenings;
   readonly resets: Happenings;
-  /** Of the present fault: added to the temperature; null: the values of its beginning stay. */
+  /** Added to the temperature by the present fault; null: the values of its beginning stay. */
   offset: number | null;
   stuck: readonly number[] | undefined;
   energy: number;

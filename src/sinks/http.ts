@@ -92,7 +92,7 @@ function notReached(url: string, error: unknown, secrets: readonly (string | und
     : new SinkError('certificate', `${reason} (${certificate})`);
 }
 
-/** Of 4xx only a fault of the notification itself is final; what the operator can fix is retried. */
+/** Among 4xx only a fault of the notification itself is final; what the operator can fix is retried. */
 export function faultOf(status: number): SinkFault {
   if (status === 401 || status === 403 || status === 407) return 'auth';
   if (status < 400 || [404, 405, 410].includes(status)) return 'setup';
@@ -100,7 +100,7 @@ export function faultOf(status: number): SinkFault {
   return 'refused';
 }
 
-/** Of a URL no more than this is ever shown: the rest may be a secret. */
+/** The only part of a URL that is ever shown: the rest may be a secret. */
 export function hostOf(url: string): string {
   try {
     return new URL(url).host;

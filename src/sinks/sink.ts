@@ -42,7 +42,7 @@ export interface SinkDeps {
   /** Links by which the alert is answered from a sink; undefined where none are configured. */
   readonly linksOf?: ((notification: AlertNotification, sink: string) => ActionLinks | undefined) | undefined;
   readonly clock: Pick<Clock, 'nowMs'>;
-  /** Of a sensor, at the time of the call. */
+  /** Facts about a sensor at the time of the call. */
   readonly factsOf: (sensorId: number) => SensorFactsOf;
   /** Over the daemon's connection to the broker. */
   readonly publish: Publish;
@@ -64,7 +64,7 @@ export interface SinkDefinition<Schema extends z.ZodType> {
   /** Buttons below its messages, whose presses the daemon asks for. */
   readonly buttons?: {
     isOn(config: z.output<Schema>): boolean;
-    /** Of all sinks of the kind whose buttons are on. */
+    /** Sources of the presses, for all sinks of the kind whose buttons are on. */
     sourcesOf(configs: readonly z.output<Schema>[]): readonly ButtonSource[];
   };
   /** The configuration is a parsed one: secrets that a file holds are read at each use, so that a rotated one needs no restart. */
@@ -92,7 +92,7 @@ export async function completed(
   const [only] = delivery.notifications;
   if (only === undefined) return delivery;
   if (delivery.total > 1) {
-    // Of each of a group it is said whether it is not acknowledged.
+    // The text of a group says of each alert whether it is not acknowledged.
     const acked = delivery.notifications.map(async (each) =>
       each.escalatedAfterS === undefined ? each : { ...each, recent: await recentOf?.(each) },
     );
@@ -112,9 +112,9 @@ export const defineSink = <Schema extends z.ZodType>(
 
 interface SinkKeys<Kind extends string, Fields extends z.ZodRawShape> {
   readonly kind: Kind;
-  /** Of the value of `kind`, in the reference. */
+  /** Text about the value of `kind`, in the reference. */
   readonly summary: string;
-  /** Of the section. */
+  /** Text about the section, in the reference. */
   readonly description: string;
   /** Requests that the far side accepts a minute, unless configured otherwise. */
   readonly perMinute: number;

@@ -70,7 +70,7 @@ class SmtpSink implements NotificationSink {
         to: [...to],
         subject: worded.title,
         text: `${this.#textOf(worded)}\n`,
-        // The same at every attempt; and mail programs show the mails of an episode together.
+        // Equal for every attempt; and mail programs show the mails of an episode together.
         messageId: `<${deliveryKeyOf(worded.first, '.')}@fieldwatch>`,
         references: [`<${alertId}@fieldwatch>`],
         headers: { 'auto-submitted': 'auto-generated' },

@@ -20,7 +20,7 @@ const DATA = /^(ack|silence):([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4}
 export const buttonData = (action: 'ack' | 'silence', alertId: string): string =>
   `${action}:${alertId.replaceAll('-', '')}`;
 
-/** Of `getUpdates`, as far as it is used. */
+/** The part of an update (`getUpdates`) that is used. */
 interface Update {
   readonly update_id: number;
   readonly callback_query?: {
@@ -47,7 +47,7 @@ const POLL_S = 25;
 const MOST_UPDATES = 20;
 const ANSWER_BYTES = 1024 * 1024;
 const MOST_NAME = 60;
-/** Of the answer to a press. */
+/** Characters of the answer to a press. */
 const MOST_ANSWER = 200;
 const MOST_MESSAGE = 4096;
 

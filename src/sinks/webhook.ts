@@ -88,7 +88,7 @@ class WebhookSink implements NotificationSink {
       ...(authorization === undefined ? {} : { authorization }),
       ...credentials.headers,
       'content-type': 'application/json',
-      // The same at every attempt: a receiver that has seen it can drop the second one.
+      // Equal for every attempt: a receiver that has seen it can drop the second one.
       'idempotency-key': first === undefined ? '' : deliveryKeyOf(first),
       ...(secret === undefined ? {} : signature(secret, body, this.#deps.clock.nowMs())),
     };

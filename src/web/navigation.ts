@@ -34,7 +34,7 @@ export class Navigation {
     scrollTo(0, 0);
   }
 
-  /** The same view with other parameters: going back leaves the view. */
+  /** Replaces the parameters of the view: going back leaves the view. */
   change(query: Parameters): void {
     const { view, query: before } = this.route.value;
     if (view === 'unknown') return;

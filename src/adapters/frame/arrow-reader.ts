@@ -65,7 +65,7 @@ export async function* readArrow(path: string): AsyncGenerator<TableChunk> {
   const file = createReadStream(path);
   const reader = await RecordBatchReader.from(file);
   await reader.open();
-  // Of an empty file the library makes a stream without columns.
+  // The library makes a stream without columns of an empty file.
   const schema = reader.schema as Schema | undefined;
   if (schema === undefined || schema.fields.length === 0) throw new Error('no schema');
   let firstRow = 1;

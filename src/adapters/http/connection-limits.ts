@@ -16,11 +16,11 @@ export interface ConnectionLimits {
 
 /** More than a supervisor, a few scrapers and the readers of the page ever hold open. */
 export const MAX_CONNECTIONS = 512;
-/** Of them, left for health and metrics. */
+/** Connections below the limit that are left to health and metrics. */
 const RESERVED_CONNECTIONS = 64;
-/** While those that were closed are going. */
+/** Sockets above the limit, while closed ones are still going. */
 const CLOSING_CONNECTIONS = 128;
-/** Of a connection on which nothing moves. */
+/** Time without traffic after which a connection is closed. */
 export const IDLE_MS = 10_000;
 export const HEADERS_MS = 5_000;
 /** From the request line to the last byte of the answer. */
@@ -78,7 +78,7 @@ export function limitConnections(server: Server, metrics: MetricsRegistry): Conn
     if (code !== 'ECONNRESET' && code !== 'EPIPE') cut.inc(1, { reason });
     socket.end(refusal(status), () => socket.destroy());
   });
-  // Of TLS: before there is a request.
+  // Faults of the TLS handshake, before there is a request.
   server.on('tlsClientError', (_error: Error, socket: Socket) => cutOff(socket, 'malformed'));
   return {
     cut: cutOff,

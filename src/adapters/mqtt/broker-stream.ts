@@ -6,7 +6,7 @@ import { TopicNames } from './topic-names.ts';
  * megabytes at a time, and each round trip of a commit would wait behind thousands of messages.
  */
 const PACKETS_PER_TURN = 256;
-/** The same for payload bytes: reading one large message takes as long as a thousand small ones. */
+/** Payload bytes per iteration: reading one large message takes as long as a thousand small ones. */
 const BYTES_PER_TURN = 64 * 1024;
 
 /** `open` hands over; `paused` reads no further than to the next message; `discarding` reads on, for PINGRESP and PUBACK, and hands nothing over. */

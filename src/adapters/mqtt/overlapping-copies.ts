@@ -11,7 +11,7 @@ export interface Arrival {
   readonly monotonicMs: number;
 }
 
-/** The same bytes on the same topic, while they come again and again. */
+/** Copies of one payload on one topic, while they keep arriving. */
 interface Sighting {
   readonly payload: Uint8Array;
   /** Copies by subscription; without identifiers all under 0. */

@@ -35,7 +35,7 @@ export class SpoolAccount {
     };
   }
 
-  /** Of all lanes and what is parked. */
+  /** Bytes of all lanes and of the parked records. */
   get bytes(): number {
     const { lanes, parked } = this.#scan;
     return SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].bytes, parked.bytes);

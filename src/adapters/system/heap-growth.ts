@@ -6,7 +6,7 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
  * 60 MB alive became 200. Twice as much costs no throughput; half as much again cost a quarter of the CPU time.
  */
 const GROWTH_PERCENT = 100;
-/** Of a large heap that would be much: 300 MB alive, as with 100,000 sensors that all return at once, became 600. */
+/** Limit of the growth: a heap with 300 MB alive, as with 100,000 sensors that all return at once, became 600. */
 const MOST_GARBAGE_BYTES = 120 * 1024 ** 2;
 /** Each collection marks all that is alive. */
 const LEAST_GROWTH_PERCENT = 25;

@@ -8,7 +8,7 @@ const UNSTORABLE = /[\0\p{Surrogate}]/gu;
 /** Text from the network for a text column: what PostgreSQL cannot store becomes U+FFFD. */
 export const storableText = (text: string): string => text.replace(UNSTORABLE, '\uFFFD');
 
-/** The same for any encoding of the database: what is not ASCII is written as its code point, `\\u{6e29}`. */
+/** Text in ASCII, for any encoding of the database: other characters become their code point, `\\u{6e29}`. */
 export const asciiText = (text: string): string =>
   text.replace(/[^\x01-\x7f]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
 
@@ -90,7 +90,7 @@ export function binaryArray(numbers: Int32Array | Uint32Array | Uint16Array | Fl
   return bytes;
 }
 
-/** The same for a `bytea[]`. */
+/** A `bytea[]` in the same binary form. */
 export function binaryBytes(all: readonly Uint8Array[]): Buffer {
   const head = Buffer.alloc(all.length === 0 ? 12 : 20);
   head.writeInt32BE(all.length === 0 ? 0 : 1, 0);

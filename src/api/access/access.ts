@@ -44,7 +44,7 @@ export interface Visit {
 const REQUESTS = { burst: 500, everyMs: 20 };
 /** Unknown tokens of one address. */
 const FAILURES = { burst: 10, everyMs: 6000 };
-/** The same of all addresses: what is logged. */
+/** Unknown tokens of all addresses that are logged. */
 const LOGGED_FAILURES = { burst: 20, everyMs: 60_000 };
 
 /** Access control: host, origin, token or session, role, request rate. */

@@ -5,7 +5,7 @@ export type Role = 'viewer' | 'operator';
 export interface Caller {
   /** Null: not known, and allowed nothing but what is public. */
   readonly role: Role | null;
-  /** Of the token; null without one. */
+  /** Name of the token; null without one. */
   readonly name: string | null;
 }
 

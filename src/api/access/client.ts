@@ -13,7 +13,7 @@ export interface Client {
 
 export interface Arrival {
   readonly headers: IncomingHttpHeaders;
-  /** Of the connection. */
+  /** Address of the connection. */
   readonly peer: string;
   readonly encrypted: boolean;
 }

@@ -11,7 +11,7 @@ export interface Token {
   readonly digest: Buffer;
 }
 
-/** Of random characters: what a guess cannot hit. */
+/** Random characters of the shortest token: too many to guess. */
 const LEAST = 20;
 const MOST_TOKENS = 1000;
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@+-]{0,63}$/u;

@@ -9,7 +9,7 @@ import { EventFeed, type FeedOptions } from './feed.ts';
 import { EventHub } from './hub.ts';
 import { stream } from './stream.ts';
 
-/** Of all connections: health, metrics and the page need the others. */
+/** Limits of event streams: health, metrics and the page need the other connections. */
 const STREAMS = { total: 200, each: 100 };
 const AGAIN_S = 10;
 

@@ -21,9 +21,9 @@ import type { EventData } from '../contract/events.ts';
 import type { StoredChanges } from './feed.ts';
 import type { NewEvent } from './hub.ts';
 
-/** Of one poll. Of more, `reset` is sent. */
+/** Events of one poll; if there are more, `reset` is sent. */
 const MOST_EVENTS = 500;
-/** Of the overlap, too. */
+/** Published events of one poll, those of the overlap included. */
 const MOST_PUBLISHED = 2000;
 const MOST_STATES = 20_000;
 /** A key may be that of another sensor by then: forgotten and registered again, renamed, merged. */
@@ -133,7 +133,7 @@ export class DatabaseChanges implements StoredChanges {
       data: published(row, nowMs, this.#stated),
     }));
     const former = this.#states;
-    // Of more than are read it cannot be said which are gone.
+    // A list that was cut at the limit does not show which alerts are gone.
     if (former === states || Math.max(former.size, states.size) >= MOST_STATES) return events;
     const emit = (event: AlertEvent['event'], alert: CurrentAlert) =>
       events.push({ name: 'alert', data: { event, alert: currentItem(alert, nowMs, this.#stated) } });

@@ -53,7 +53,7 @@ export const exportReadings = resource({
 });
 
 interface Requested {
-  /** Of the file, without its extension. */
+  /** Name of the file, without its extension. */
   readonly name: string;
   readonly columns: readonly FrameColumn[];
   readonly frames: AsyncIterable<Frame>;

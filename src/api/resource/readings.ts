@@ -80,7 +80,7 @@ export async function requestedSeries(
   };
 }
 
-/** Those of its newest readings. */
+/** Metrics of the sensor's newest readings. */
 export async function newestMetrics(
   db: Db,
   sensor: { readonly id: number; readonly lastSeenMs: number | undefined },

@@ -43,9 +43,9 @@ export interface Resource<Params, Query, Body, Value> extends Described {
   readonly params?: Params;
   readonly query?: Query;
   readonly body?: Body;
-  /** Of the JSON of a success; absent with 204. */
+  /** Schema of the JSON of a success; absent with 204. */
   readonly answer?: z.ZodType<Value>;
-  /** Of a success; default 200. */
+  /** HTTP status of a success; default 200. */
   readonly status?: 200 | 201 | 202 | 204;
   /** Media types of an answer that is no JSON. */
   readonly contentTypes?: readonly string[];

@@ -10,7 +10,7 @@ export type ExportFormat = (typeof FORMATS)[number];
 
 export interface FormatOptions {
   readonly format: ExportFormat;
-  /** Of Parquet. */
+  /** Compression of Parquet. */
   readonly compression?: 'snappy' | 'zstd' | undefined;
   /** For a pipe: Arrow's stream instead of its file, whose reader has to seek. */
   readonly piped?: boolean | undefined;

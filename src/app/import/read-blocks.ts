@@ -41,7 +41,7 @@ export async function* blocksOf({
     yield blockOf(behind(chunk, done), readers(chunk), Date.now());
 }
 
-/** The same of rows that are in no file. */
+/** Blocks of rows that are in no file. */
 export function* blocksOfChunks(chunks: Iterable<TableChunk>, table: TableOptions): Generator<ReadingBlock> {
   const readers = readerFor(table);
   for (const chunk of chunks) yield blockOf(chunk, readers(chunk), Date.now());

@@ -23,7 +23,7 @@ export interface LearningDeps {
   readonly clock: Clock;
 }
 
-/** Of a run, in the memory of the daemon. */
+/** Limits of a run in the memory of the daemon. */
 const LIMITS = { topics: 300, bytes: 2 * 1024 ** 2 };
 /** Runs whose result can still be read. */
 const KEPT = 10;

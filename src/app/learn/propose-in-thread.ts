@@ -17,7 +17,7 @@ export function proposeInThread(
   { config: { limits, time_window }, mqtt, alerts }: ProposalOptions,
   signal: AbortSignal,
 ): Promise<Proposal> {
-  // Of the configuration only what it takes: the rest may hold secrets, and functions, which cannot be passed on.
+  // Only the parts that are used: the rest may hold secrets, and functions, which cannot be passed to a thread.
   const config = { limits, time_window } satisfies Pick<Config, 'limits' | 'time_window'>;
   const work: LearnWork = { gathered: gathering.snapshot(), options: { config, mqtt, alerts } };
   const worker = new Worker(workerEntry(import.meta.url, 'app/learn/learn-worker.js'), {

@@ -21,9 +21,9 @@ export interface ActionRequest {
   readonly alertId: string;
   readonly by: string;
   readonly comment: string;
-  /** Of an acknowledgement and a silence; absent: while it is open, or two hours. */
+  /** Duration of an acknowledgement or a silence; absent: while the alert is open, or two hours. */
   readonly forMs?: number | undefined;
-  /** The same for the same press of a button, however often it arrives. */
+  /** Equal for one press of a button, however often it arrives. */
   readonly requestId: string;
 }
 

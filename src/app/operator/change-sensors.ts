@@ -32,7 +32,7 @@ export interface SensorRequest {
 /** The rows of a sensor, and the change that was or would be made. */
 export interface SensorAccount extends SensorRequest, SensorHoldings {
   readonly done: boolean;
-  /** Of a merge: times at which both sensors have other values. */
+  /** For a merge: times at which the two sensors have different values. */
   readonly conflicts: number;
   readonly closedAlerts: number;
 }

@@ -27,7 +27,7 @@ export function standing(row: EpisodeRow, zone?: Zone): string {
 export const shortStanding = (row: EpisodeRow): string =>
   [row.ackedBy === null || row.state === 'resolved' ? row.state : 'acked', ...unnotified(row)].join(', ');
 
-/** Of an open one what holds now, of an ended one what held when it fired. */
+/** Suppression of an open episode at present, of an ended one when it fired. */
 function unnotified({ resolvedAt, deferredBy, suppressed }: EpisodeRow): readonly string[] {
   const why = resolvedAt === null ? deferredBy : suppressed;
   return why === null ? [] : [suppressionWords(why)];

@@ -58,7 +58,7 @@ export const alertsKpiCommand = (cli: Cli): Command =>
 interface Figures {
   readonly kpis: AlertKpis;
   readonly stale: readonly EpisodeRow[];
-  /** Of the system itself: beside the others, not among them; undefined where they were not asked for. */
+  /** Alerts of the system itself, which `kpis` leave out; undefined unless requested. */
   readonly system: readonly SystemEpisodes[] | undefined;
 }
 

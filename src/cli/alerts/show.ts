@@ -123,7 +123,7 @@ async function curveAround(
   const range = { fromMs: around.from.getTime(), toMs: around.to.getTime(), points };
   const retention = metricRetention(planOf(config.policies));
   const chosen = await chooseSeries(db, row.sensorId, [around.metric], { range, retention, nowMs });
-  // Of what a bucket joins, the extreme on the side of the limit.
+  // From each bucket the extreme on the side of the limit.
   const { side } = identityOf(row);
   const of = side === 'low' ? 'min' : side === 'high' ? 'max' : 'mean';
   for await (const columns of chosen.columns) return { ...around, values: spread(columns, of, range) };

@@ -76,7 +76,7 @@ const WORDS: Readonly<Record<EpisodeStepName, string>> = {
 interface Page {
   readonly paint: Paint;
   readonly width: number;
-  /** Of all its times. */
+  /** Zone of all times in the story. */
   readonly zone: Zone;
 }
 
@@ -254,7 +254,7 @@ const silenceLines = ({ silences }: AlertStory, { width, zone }: Page): readonly
     return wrapWords(plainText(text), width, '  ');
   });
 
-/** The same as JSON, its fields named as in the database and in the log. */
+/** The story as JSON, its fields named as in the database and in the log. */
 export function storyDocument({ record, steps, silences, curve, sinks, routes }: AlertStory) {
   const { episode: row, rows, notifications, deliveries } = record;
   const [first] = rows;

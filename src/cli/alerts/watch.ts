@@ -67,7 +67,7 @@ const SUPPRESSIONS = ['silence', 'maintenance', 'inhibition'] as const;
 
 const isSeverity = (text: string): text is Severity => (SEVERITIES as readonly string[]).includes(text);
 
-/** None of an operator's own row. */
+/** Rule facts of a row; empty for a row that an operator inserted. */
 const ofRule = ({ metric, kind, side }: AlertListRow) => ({
   ...(metric === null || kind === null ? {} : { metric, kind }),
   ...(side === null ? {} : { side }),

@@ -6,7 +6,7 @@ const whole = (value: number): string => Math.round(value).toLocaleString('en-US
 
 export interface Figures {
   readonly rows: number;
-  /** Of the work, 0 to 1. */
+  /** Part of the work that is done, 0 to 1. */
   readonly share: number;
   readonly elapsedMs: number;
 }

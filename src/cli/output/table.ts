@@ -24,7 +24,7 @@ export function cellText(value: unknown): string {
   return plainText(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
-/** The same columns with their times in a zone. JSON and CSV have the values themselves. */
+/** Columns whose times are shown in a zone. JSON and CSV have the values themselves. */
 export const inZone = <Row>(columns: readonly Column<Row>[], zone: string): readonly Column<Row>[] =>
   columns.map((column) =>
     column.format === undefined

@@ -10,11 +10,11 @@ export interface WatchedList<Row> {
   /** Read with each look: units may become known. */
   readonly columns: () => Promise<readonly Column<Row>[]>;
   readonly json: boolean | undefined;
-  /** Of the time above a list that is drawn. */
+  /** Zone of the time above a list that is drawn. */
   readonly zone: Zone;
-  /** The same for a row whenever it is read. */
+  /** Identity of a row across reads. */
   readonly key: (row: Row) => string;
-  /** Another one when it has changed. */
+  /** Differs when the row has changed. */
   readonly mark: (row: Row) => string;
   /** As JSON. */
   readonly line: (row: Row) => string;

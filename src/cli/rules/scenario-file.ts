@@ -30,7 +30,7 @@ const scenarioSchema = z.strictObject({
   metric: z.string().default('temperature'),
   start: z.string().default('2026-01-01T00:00:00Z'),
   connected: z.boolean().default(true),
-  /** Those that are there from the start. */
+  /** Silences that exist from the start. */
   silences: silencesSchema,
   timeline: z.array(entrySchema),
   expect: z
@@ -56,13 +56,13 @@ export interface ScenarioCase {
   readonly expect: Expectation;
   readonly sensor: string;
   readonly metric: string;
-  /** Of the texts of notifications. */
+  /** Zone of the texts of notifications. */
   readonly timezone: string;
 }
 
 type Given = z.output<typeof scenarioSchema>;
 
-/** Of a configuration, for scenarios that leave them out. */
+/** Parts of a configuration, for scenarios that leave them out. */
 export interface ScenarioDefaults {
   readonly alerts: z.output<typeof alertsSchema>;
   readonly notify?: ScenarioNotify | undefined;

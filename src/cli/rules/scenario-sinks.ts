@@ -81,5 +81,5 @@ export const sinksOf = ({ sinks, config }: ScenarioNotify): ScenarioSinks => ({
   grouped: new Set(sinks.flatMap(({ name, isGrouped }) => (isGrouped ? name : []))),
 });
 
-/** Those that have the keys of groups. */
+/** Whether sinks of a kind have the keys of groups. */
 const takesGroups = (kind: keyof typeof SINKS): boolean => 'group_by' in SINKS[kind].schema.shape;

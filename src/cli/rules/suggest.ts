@@ -155,7 +155,7 @@ async function count(
   }));
 }
 
-/** Of the two sides of a limit, or of a difference, whatever name that has; other kinds are not what is suggested. */
+/** Episodes on both sides of a limit or a difference, whatever its name; suggestions have no other kinds. */
 function episodesOf(
   tally: BacktestTally | undefined,
   sensors: readonly SensorFactsRow[],
@@ -176,7 +176,7 @@ function episodesOf(
   return episodes;
 }
 
-/** The same stored values give the same suggestion: what is in the sample is chance, and repeatable (a 31-bit LCG). */
+/** A repeatable random source (a 31-bit LCG): the same stored values give the same suggestion. */
 function seeded(): () => number {
   let state = 1;
   return () => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;

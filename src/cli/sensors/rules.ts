@@ -28,7 +28,7 @@ export function sensorRules(
   return [...offlineFields(rules, sensor), ...metricFields(rules, sensor, metrics)];
 }
 
-/** Of the sensor itself: without a metric. */
+/** Rules of the sensor itself, without a metric. */
 function offlineFields(rules: RuleSet, sensor: SensorFacts): readonly RuleField[] {
   const offline = rules.effectiveOffline(sensor);
   if (offline === undefined) return [];

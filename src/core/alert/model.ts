@@ -148,7 +148,7 @@ export interface AlertNotification {
   readonly minus?: { readonly sensor?: string | undefined; readonly metric: string };
   /** The value was reached before: the episode has ended since, or is still open without being beyond its limit. */
   readonly past?: 'over' | 'open';
-  /** Of an acknowledgement. */
+  /** Name and end of an acknowledgement. */
   readonly ackedBy?: string;
   readonly ackUntilMs?: Millis;
   readonly eventTimeMs: Millis;
@@ -158,7 +158,7 @@ export interface AlertNotification {
   readonly durationS: number | null;
   readonly peakValue: number | null;
   readonly runbook: string | null;
-  /** Those of its rule; absent: none. */
+  /** Labels of its rule; absent: none. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Why it resolved; null unless `event` is `resolved`. */
   readonly reason: ResolveReason | null;

@@ -1,12 +1,12 @@
 import type { Millis } from '../reading.ts';
 
-/** Of the time between two commits of a daemon with little to do, at most a third is spent in them. */
+/** Wait per time of a commit: a daemon with little to do spends at most a third of its time in commits. */
 const PER_COMMIT = 2;
 /** However fast the database is: each batch costs CPU on both sides. */
 const LEAST_MS = 4;
 /** A daemon that works for this share of the time waits as long as it may: its CPU is worth more than the milliseconds. */
 const BUSY = 0.5;
-/** Of a member of a large group. */
+/** Limit for a member of a large group. */
 const LONGEST_SHARED_MS = 200;
 const WEIGHT = 0.2;
 

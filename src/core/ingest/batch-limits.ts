@@ -4,13 +4,13 @@ export interface BatchLimits {
   readonly maxBytes: number;
   /** How long the first message of a quiet batch may wait for further ones. */
   readonly lingerMs: number;
-  /** Of all its readings together; default `MOST_VALUES`. */
+  /** Values of all its readings together; default `MOST_VALUES`. */
   readonly maxValues?: number | undefined;
 }
 
 export interface BatchFill {
   readonly rows: number;
-  /** Of all its readings together. */
+  /** Values of all its readings together. */
   readonly values: number;
   readonly bytes: number;
   readonly messages: number;
@@ -26,9 +26,9 @@ export interface WindowFill {
 
 export type FlushDecision = { readonly flush: 'now' } | { readonly flush: 'later'; readonly afterMs: number };
 
-/** Of one transaction, and of one evaluation: each of them may raise an alert, and what becomes of one alert is a thousand bytes for a while. */
+/** Values of one transaction and one evaluation: each may raise an alert, which takes a thousand bytes for a while. */
 export const MOST_VALUES = 20_000;
-/** Of a transaction whose readings are only stored: to encode them takes a few milliseconds. */
+/** Values of a transaction whose readings are only stored: encoding them takes a few milliseconds. */
 export const MOST_STORED_VALUES = 50_000;
 
 const NOW: FlushDecision = { flush: 'now' };

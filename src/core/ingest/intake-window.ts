@@ -9,9 +9,9 @@ export interface WindowLimits {
   readonly maxMessages: number;
 }
 
-/** Of a limit in rows or bytes, which only a slow database reaches. */
+/** Part of a limit in rows or bytes below which intake goes on. Only a slow database reaches the limit. */
 const FREE_AGAIN = 1 / 2;
-/** Of the messages, which a backlog reaches all the time: the next ones are read while the second batch is being committed. */
+/** Part of the limit of messages, which a backlog reaches all the time: the next ones are read while the second batch is being committed. */
 const MESSAGES_FREE_AGAIN = 3 / 4;
 
 /** Rows and bytes that have been received and are neither stored nor spooled; it bounds the memory. Pure. */

@@ -29,7 +29,7 @@ export function withoutExpired(router: Router, kept: Kept): Router {
   };
 }
 
-/** The same for what comes by no route. */
+/** Filters the readings of one message, also of one that came by no route. */
 export function keepYoung(
   decoded: Decoded,
   { receivedAtMs }: Pick<RoutedMessage, 'receivedAtMs'>,

@@ -63,7 +63,7 @@ export class Route {
   readonly topics: readonly TopicPattern[];
   private readonly config: RouteConfig;
   private readonly ignore: readonly TopicPattern[];
-  /** Those of them that the route states itself. */
+  /** Patterns of `ignore` that the route states itself. */
   private readonly unwanted: readonly TopicPattern[];
   private readonly rest: readonly TopicPattern[];
   private readonly preset: Preset | undefined;
@@ -71,7 +71,7 @@ export class Route {
   readonly stated: AvailabilityTopics;
   readonly known: AvailabilityTopics;
   readonly codec: Codec;
-  /** The same before and after a reload, if the route reads the same topics in the same format. */
+  /** Survives a reload if the route reads the same topics in the same format. */
   readonly identity: string;
   private readonly mapping: Mapping;
   private readonly inflate: Inflate | undefined;
@@ -176,7 +176,7 @@ export interface Router {
   readonly watchedRoutes: readonly WatchedRoute[];
   /** Messages that gave readings, by the index of their feed: counted here, so that a message needs no object for it. */
   readonly delivered: Float64Array;
-  /** The same of messages of a route that gave none. */
+  /** Messages that gave none, counted in the same way. */
   readonly refused: Float64Array;
   /** MQTT filters to subscribe to, without those that another one covers. */
   readonly filters: readonly string[];

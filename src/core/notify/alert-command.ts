@@ -8,7 +8,7 @@ export interface AlertCommand {
   readonly alertId: string;
   readonly by: string;
   readonly comment: string;
-  /** Of an acknowledgement and a silence: how long; absent: while it is open, or the usual time of a silence. */
+  /** Duration of an acknowledgement or a silence; absent: while the alert is open, or the usual time of a silence. */
   readonly forMs?: Millis | undefined;
   /** The `id` of the message, or null where its correlation data stand for it. */
   readonly id: string | null;
@@ -32,7 +32,7 @@ export interface CommandMessageFacts {
   readonly isCorrelated: boolean;
 }
 
-/** Of a payload, in bytes. */
+/** Bytes of a payload. */
 export const MOST_COMMAND_BYTES = 4096;
 const MOST_ID = 128;
 const MOST_NAME = 60;

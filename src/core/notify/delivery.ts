@@ -16,7 +16,7 @@ export interface RecentValues {
   /** Undefined: too few values. */
   readonly trend?: Trend | undefined;
   readonly newest?: TimedValue | undefined;
-  /** Of an escalation: an acknowledgement ended within the time for which it waited. */
+  /** For an escalation: an acknowledgement ended within the time for which it waited. */
   readonly ackEnded?: true | undefined;
 }
 
@@ -54,15 +54,15 @@ export type OutgoingNotification = AlertNotification & {
   /** Absent where it cannot have any. */
   readonly links?: ActionLinks | undefined;
   readonly origin?: DeliveryOrigin | undefined;
-  /** Of an escalation: for how long it was not acknowledged. */
+  /** For an escalation: seconds for which the alert was not acknowledged. */
   readonly escalatedAfterS?: number | undefined;
-  /** Of an escalation: the sinks that took an earlier notification of the episode; absent: not known. */
+  /** For an escalation: the sinks that took an earlier notification of the episode; absent: not known. */
   readonly notified?: readonly string[] | undefined;
-  /** Of a reminder of the route: its number, from 1. */
+  /** For a reminder of the route: its number, from 1. */
   readonly repetition?: number | undefined;
 };
 
-/** The same at every attempt, and another one for each delivery of an episode to a sink. */
+/** Equal for every attempt at a delivery, and unique among the deliveries of an episode to a sink. */
 export function deliveryKeyOf(
   { alertId, seq, escalatedAfterS, repetition }: OutgoingNotification,
   separator = '-',
@@ -82,7 +82,7 @@ export interface Delivery {
   readonly notifications: readonly OutgoingNotification[];
   /** How many it stands for: more than `notifications` only for a group. */
   readonly total: number;
-  /** Of a group: the labels of `group_by`, which all of it have in common. They may have several alert types. */
+  /** For a group: the labels of `group_by`, which all of it have in common. They may have several alert types. */
   readonly group?: Readonly<Record<string, string>> | undefined;
 }
 

@@ -162,7 +162,7 @@ function groupTitle({ notifications, total }: Delivery, context: TextContext): s
   };
   const areEnds = first !== undefined && notifications.every((each) => statusOf(each) === 'resolved');
   const title = fill(messages[name ?? (areEnds ? 'group_ended' : 'group')], values);
-  // Of more than are named it is not known.
+  // Not known of those that are not listed.
   const isPartlyOver = over > 0 && over < notifications.length && notifications.length === total;
   const isEscalation = notifications.every(({ escalatedAfterS }) => escalatedAfterS !== undefined);
   return oneLine(
@@ -179,7 +179,7 @@ const GROUP_END: NonNullable<KindSentences['groupEnd']> = {
   reasons: ['value', 'flapping_end'],
 };
 
-/** Of a group that is about the same; undefined: there is nothing to say but their number. */
+/** Message about the common crossing or end of a group; undefined: there is nothing to say but their number. */
 function groupMessage(
   notifications: readonly OutgoingNotification[],
   first: OutgoingNotification,

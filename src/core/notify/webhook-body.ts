@@ -24,7 +24,7 @@ export interface WebhookBody {
   readonly externalURL: string;
   readonly version: '4';
   readonly groupKey: string;
-  /** Those of the group that are not among `alerts`. */
+  /** Alerts of the group that are not among `alerts`. */
   readonly truncatedAlerts: number;
 }
 

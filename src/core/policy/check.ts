@@ -43,7 +43,7 @@ export type Cause = 'policy_missing' | 'definition_differs' | 'rows_differ' | 'r
 /** The faults that were found. */
 export interface Causes {
   has(cause: Cause, subject: string): boolean;
-  /** Of an aggregate, or of its refresh: its definition differs, or it is built on one whose definition or rows do. */
+  /** For an aggregate, or its refresh: its definition differs, or it is built on one whose definition or rows do. */
   countsOthers(subject: string): boolean;
 }
 

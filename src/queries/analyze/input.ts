@@ -17,7 +17,7 @@ export const DEFAULT_BUCKET = '1h';
 export const DEFAULT_ZONE = 'UTC';
 export const DEFAULT_WINDOW = '1h';
 
-/** The same for the library, the command line and the API; `fault` makes the error of each of what is wrong with an input. */
+/** One reader for the library, the command line and the API; `fault` makes the error of each of what is wrong with an input. */
 export const inputReader = (fault: (input: InputName, detail: string) => Error): InputReader => ({
   bucketOf(text = DEFAULT_BUCKET) {
     const bucket = parseBucket(text);

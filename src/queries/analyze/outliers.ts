@@ -23,7 +23,7 @@ export interface OutlierQuery extends MetricQuery {
   readonly threshold: number;
   /** With fewer values, in the window or in the range, there is no verdict. */
   readonly minValues: number;
-  /** Of `rolling`: the time before a value that it is compared with. */
+  /** For `rolling`: the time before a value that it is compared with. */
   readonly windowMs: number;
 }
 

@@ -196,7 +196,7 @@ function wideAggregate({ bucket, core, narrow }: AggregateParts): Omit<Layout, '
       ...{ id, kind, name: `${kind}_${suffix}`, column: `${kind}_${id}` },
     }));
   });
-  // Those of all readings of the bucket: only where there is a column of one.
+  // Figures of all readings of the bucket: only where a metric with a column is exported.
   const ofReadings = core.length > 0 ? ['readings', 'last_time'] : [];
   return {
     columns: (names) => [

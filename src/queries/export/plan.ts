@@ -218,7 +218,7 @@ export async function spansOf(
   return mergeSpans(spans, { fromMs: from.getTime(), toMs: to.getTime() });
 }
 
-/** Of tables with an index on the time. */
+/** First and last time in a range, for tables with an index on the time. */
 const edgesSql = (table: string, time: string): string => `
 SELECT min(${time}) AS "from", max(${time}) AS "to" FROM ${table} WHERE ${time} >= $1::timestamptz AND ${time} < $2::timestamptz`;
 

@@ -16,7 +16,7 @@ export interface ReadOptions {
   readonly onRows?: ((rows: number) => void) | undefined;
   /** Called after each statement. */
   readonly onSlice?: ((slice: Span, rows: number) => void) | undefined;
-  /** Of a frame at most; default 100,000, fewer where there are many columns. */
+  /** Rows of a frame at most; default 100,000, fewer where there are many columns. */
   readonly rowsPerFrame?: number | undefined;
   /** Kept from one call to the next: how much a statement may cover. */
   readonly width?: SliceWidth | undefined;
@@ -41,7 +41,7 @@ export async function* exportFrames(
   if (rest !== undefined) yield rest;
 }
 
-/** The same as CSV (RFC 4180 with LF): a header of ours, and rows as the server sends them. */
+/** The export as CSV (RFC 4180 with LF): a header of ours, and rows as the server sends them. */
 export async function* exportCsv(
   source: Pick<CopySource, 'copyOut'>,
   plan: ExportPlan,

@@ -174,7 +174,7 @@ export class AlertManager {
     for (const shard of shards) this.forgotten.add(shard);
   }
 
-  /** The same immediately, between two batches. */
+  /** Drops that state immediately, between two batches. */
   dropForgotten(): void {
     if (this.forgotten.size === 0) return;
     const gone = new Set(this.forgotten);

@@ -78,7 +78,7 @@ export class AlertTicker {
         const expected = decides(this.tickMs());
         if (!(await ready(expected))) return;
         if (await this.serveOperators(carryOut)) await learnSensors();
-        // Of one instant: what comes due meanwhile is handled in the next run.
+        // One instant for the whole run: what comes due meanwhile is handled in the next one.
         const untilMs = this.tickMs();
         if (decides(untilMs) && (expected || (await ready(true))))
           do {

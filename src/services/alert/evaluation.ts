@@ -28,7 +28,7 @@ export interface EvaluationsDeps {
   readonly changes: RuleChangeQueue;
   /** In a share group: the part that is evaluated here; absent: everything. */
   readonly shards?: ShardTable | undefined;
-  /** Of this process, in its rows of waiting readings. */
+  /** Identity of this process in its rows of waiting readings. */
   readonly process: string;
   readonly logger: Logger;
   readonly clock: Clock;

@@ -68,7 +68,7 @@ export class NoDataDigest {
     this.deps = deps;
   }
 
-  /** Those of them that a group line covers, now or later. */
+  /** The notifications that a group line covers, now or later. */
   take(notifications: readonly AlertNotification[]): ReadonlySet<AlertNotification> {
     const grouped = TRANSITIONS.flatMap((transition) => {
       const members = notifications.filter((each) => each.event === transition && isOfAbsence(each));

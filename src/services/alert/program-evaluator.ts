@@ -9,7 +9,7 @@ import { type EvaluatedBatch, NOTHING } from './evaluation.ts';
 import { forwardingTo } from './cluster/sharded-evaluator.ts';
 
 export interface ProgramEvaluatorDeps {
-  /** Of a program with rules of its own. */
+  /** Evaluator of a program with rules of its own. */
   readonly own: AlertEvaluator | undefined;
   /** The daemon that evaluates this database, running or stopped. */
   readonly latestDaemon: () => Promise<DaemonSeen | undefined>;

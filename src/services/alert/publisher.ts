@@ -301,7 +301,7 @@ export function logAlert(
   logger[grouped ? 'debug' : logLevelOf(notification)](fields, message);
 }
 
-/** The same as one JSON line, with level and time as text for `tail`, `jq` and log shippers. */
+/** The log line as one line of JSON, with level and time as text for `tail`, `jq` and log shippers. */
 export function alertLine(
   notification: AlertNotification,
   fields: LogFields,

@@ -34,7 +34,7 @@ export class SilenceLog {
     this.#outage = new Outage(deps.clock);
   }
 
-  /** Those of the start: their lines are written with the first `note`. */
+  /** Sets the silences of the start: their lines are written with the first `note`. */
   know(silences: readonly Silence[]): void {
     this.#silences = silences;
   }

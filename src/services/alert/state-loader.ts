@@ -15,7 +15,7 @@ import { loadWaiting } from './waiting-loader.ts';
 /** A reading whose sensor is known. */
 export type EvaluatedReading = EngineReading & {
   readonly sensor: Sensor;
-  /** Those whose alerts are published already, since their commit takes long. */
+  /** The preview that has published its alerts already, since the commit takes long. */
   readonly previewedBy?: AlertPreview | undefined;
 };
 
@@ -28,7 +28,7 @@ const LAST_SLICE = 500;
 interface LoadScope {
   readonly nowUs: Micros;
   readonly group: string;
-  /** Of a share group: `sensors` are those of these shards. */
+  /** In a share group: `sensors` are those of these shards. */
   readonly shards?: readonly number[] | undefined;
 }
 
@@ -64,7 +64,7 @@ export async function loadEngine(
     if (last === undefined || metric === OF_SENSOR)
       engine.expect(sensor, metric, undefined, last !== undefined);
     else engine.restoreLast(sensor, metric, last);
-    // Of the others the last events are fetched with their first reading.
+    // The last events of the others are fetched with their first reading.
     if (rules.missesMetrics(sensor)) engine.register(sensor);
   }
   return { engine, changes, states: rows.length, found: waiting.found };
@@ -162,7 +162,7 @@ export interface Expected {
 }
 
 /**
- * Whose silence counts: a metric that a sensor has sent recently; and a sensor that sent nothing, as a sensor. So a
+ * Series whose silence counts: a metric that a sensor has sent recently; and a sensor that sent nothing, as a sensor. So a
  * sensor without a battery gets no battery alert, and one that never sent anything gets one. With `offline_after`, every
  * registered sensor.
  */

@@ -38,7 +38,7 @@ export interface AlertEvaluator {
   /** Waits while what was published is not yet logged and queued; undefined: there is nothing to wait for. */
   room?(): Promise<void> | undefined;
   /**
-   * The same for what is on this machine's disk only; `publish` follows with the commit, and publishes nothing twice.
+   * Publishes what is on this machine's disk only; `publish` follows with the commit, and publishes nothing twice.
    * Resolves once the lines are written.
    */
   publishUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void>;

@@ -132,7 +132,7 @@ export class BatchWriter {
     return this.deps.spool?.spoolWriter.evaluationSuspended === true;
   }
 
-  /** Of the attempt that failed last. */
+  /** Error of the last attempt that failed. */
   get lastFailure(): unknown {
     return this.failure;
   }
@@ -203,7 +203,7 @@ export class BatchWriter {
     return (await this.enqueue<boolean>({ run: done, keep: async () => true, rows: 0 })) === true;
   }
 
-  /** The same of what needs no database: also while the spool is in use. Not once the writer has given up. */
+  /** `between` for work without the database: also while the spool is in use. Not once the writer has given up. */
   async inMemory(run: () => void): Promise<void> {
     const done = async () => {
       run();

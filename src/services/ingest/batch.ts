@@ -81,7 +81,7 @@ export class IngestBatch implements BatchFill {
     return itemsOfLetters(this.deadLetters) + this.book.dropped;
   }
 
-  /** Those of them that are only counted, since there were too many in this minute. */
+  /** Items among them that are only counted, since there were too many in this minute. */
   get droppedItems(): number {
     return this.book.dropped;
   }

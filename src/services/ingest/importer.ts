@@ -74,7 +74,7 @@ const WITHOUT_ALERTS: AlertEvaluator = {
 class RowSource implements LetterSource {
   readonly topic: string;
   readonly receivedAtMs: number;
-  /** The same row, imported again, is the same dead letter. */
+  /** A row that is imported again is the same dead letter. */
   readonly dup = true;
   readonly #rows: BlockReader;
   readonly #at: number;

@@ -203,8 +203,8 @@ export class Ingest {
   }
 
   /**
-   * Of the device, of the sensors that send through it and, where it covers them, of its parts: each goes the way of a reading
-   * that is not stored.
+   * Availability of the device, of the sensors that send through it and, where it covers them, of its parts: each goes the way
+   * of a reading that is not stored.
    */
   private noteAvailability(
     batch: IngestBatch,

@@ -11,7 +11,7 @@ const PACKET_IDS = 65_536;
  * messages once more, under the same packet identifier and with DUP set (MQTT 4.4). A message without a time of its
  * own must then keep its first arrival time, or it would become a second row.
  *
- * Of each message only its arrival and a checksum are kept, in tables of a fixed size: the messages themselves would be
+ * Only the arrival and a checksum of each message are kept, in tables of a fixed size: the messages themselves would be
  * memory without a bound, and garbage by the time that they are forgotten.
  */
 export class Redelivery {

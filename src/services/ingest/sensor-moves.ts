@@ -3,7 +3,7 @@ import type { NewDevice, Sensor } from '../../ports/sensors.ts';
 
 /** Time in which it must have sent from the new place alone. */
 export const MOVED_AFTER_MS = 60_000;
-/** Of sensors that may be moving; more at once are followed later. */
+/** Sensors that may be moving; more at once are followed later. */
 const MOST = 10_000;
 
 interface Candidate {

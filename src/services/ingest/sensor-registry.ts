@@ -207,7 +207,7 @@ export class SensorRegistry {
     await this.learned(await this.directory.find(keys));
   }
 
-  /** The same for sensors known by their ids. */
+  /** `learn` for sensors known by their ids. */
   async learnIds(ids: readonly number[]): Promise<void> {
     await this.learned(await this.directory.findByIds(ids));
   }

@@ -106,7 +106,7 @@ export class StaleRoutes {
     this.source = source;
   }
 
-  /** Those that are stale now. */
+  /** Routes that are stale now. */
   silent(): readonly StaleRoute[] {
     return this.watched.flatMap(({ route, silentSinceMs }) =>
       silentSinceMs === undefined ? [] : [{ name: route.name, lastMessageMs: silentSinceMs }],

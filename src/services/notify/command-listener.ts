@@ -24,7 +24,6 @@ export interface CommandSettings {
   /** Whether an answer may go to a response topic. */
   readonly mayAnswerAt: (topic: string) => boolean;
   readonly maxPerMinute: number;
-  /** Of a silence. */
   readonly maxSilenceMs: () => Millis;
 }
 
@@ -197,7 +196,7 @@ export class CommandListener {
 const leaseEnded = () => new Error('another daemon has the lease');
 const noAcknowledgement = () => new Error('the broker has not acknowledged the answer');
 
-/** The same message again is the same request; another content under the same id is another one. */
+/** Equal for a message that comes again; another content under the same id is another request. */
 function requestOf(
   { id, action, alertId, by, comment, forMs }: AlertCommand,
   { responseTopic, correlation }: CommandMessage,

@@ -30,7 +30,7 @@ export interface SinkWorkerDeps extends SenderDeps {
 }
 
 const POLL_MS = 5000;
-/** Of its lease; more where a send may take longer. */
+/** Time to live of its lease; longer where a send may take longer. */
 const LEASE_MS = 30_000;
 const SINGLES = 50;
 const BATCH = 200;
@@ -74,7 +74,7 @@ export class SinkWorker {
     const { name, timeoutMs } = settings;
     const work = {
       ...{ name, kind: deps.sink.kind, ttlMs: Math.max(LEASE_MS, 3 * timeoutMs) },
-      // Of the store: failures of the sink are handled where they happen.
+      // Failures of the store; those of the sink are handled where they happen.
       failed: 'sink queue not readable, retrying',
       run: (lease: HeldLease) => this.#serveQueue(lease),
     };

@@ -18,7 +18,7 @@ import { runRepair } from './repair-runner.ts';
 export interface LateRefreshOptions {
   readonly catalog: Catalog;
   readonly executor: StatementExecutor;
-  /** Of several daemons one refreshes at a time: two in one range make each other fail. */
+  /** Only one of several daemons refreshes at a time: two in one range make each other fail. */
   readonly lock: LeaderLock;
   readonly plan: PolicyPlan;
   readonly clock: Clock;
@@ -230,7 +230,7 @@ export class LateRanges {
     this.list = tooMany ? [{ from: first.from, until: last.until }] : joined;
   }
 
-  /** Those of the oldest week that has any. */
+  /** Takes the ranges of the oldest week that has any. */
   takeWeek(): readonly Range[] {
     const from = Math.floor((this.list[0]?.from ?? 0) / WEEK_US) * WEEK_US;
     const until = from + WEEK_US;

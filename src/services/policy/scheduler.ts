@@ -135,7 +135,7 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
     }
   }
 
-  /** That is a finding and an alert too, unless the database is away: the outage monitor reports that. */
+  /** A failed verification is a finding and an alert, too, unless the database is away: the outage monitor reports that. */
   async function cannotVerify(error: unknown): Promise<void> {
     if (isAway(error) || stopping.signal.aborted) return;
     const verified = {
@@ -279,7 +279,7 @@ export interface Leadership {
   release(): Promise<void>;
 }
 
-/** Of several daemons on one database one acts: this requests the lock, and reports changes. */
+/** Requests the lock under which one of several daemons on a database acts, and reports changes. */
 export function createLeadership(
   lock: LeaderLock,
   metrics: Metrics,

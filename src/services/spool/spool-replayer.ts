@@ -72,7 +72,7 @@ interface Load {
 }
 
 /**
- * Of one transaction: whole records are joined up to this. Batches wait while alerts and unresolved readings are
+ * Limits of one transaction: whole records are joined up to these. Batches wait while alerts and unresolved readings are
  * committed. The bytes bound the memory: a record may be one large message, or the states of all sensors.
  */
 const JOINED = {
@@ -80,7 +80,7 @@ const JOINED = {
   unresolved: { items: 500, bytes: 8 * 1024 ** 2 },
   readings: { items: 5000, bytes: 8 * 1024 ** 2 },
 } as const satisfies Record<SpooledRecord['lane'], Partial<SpoolAmount>>;
-/** Of late readings: each may make the server decompress, and live batches come in between. */
+/** Late readings of one transaction: each may make the server decompress, and live batches come in between. */
 const LATE_ROWS = 500;
 /** Attempts at a record that fails with an unclassified error, before it is set aside. */
 const PARK_AFTER = 5;

@@ -174,7 +174,7 @@ export class SpoolWriter {
     });
   }
 
-  /** The same for changes not caused by readings: by time, or by new rules. */
+  /** `keep` for changes not caused by readings: by time, or by new rules. */
   appendAlerts(evaluate: () => EvaluatedBatch): Promise<boolean> {
     return this.whileActive(async () => {
       const evaluation = evaluate();

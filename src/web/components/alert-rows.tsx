@@ -19,7 +19,7 @@ export const AlertRows = ({
   foot,
 }: {
   readonly items: readonly Alert[];
-  /** Of the list, for tests. */
+  /** Name of the list, for tests. */
   readonly name: string;
   /** Where no heading stands above it. */
   readonly label?: string;

@@ -28,7 +28,7 @@ export function At({ at }: { readonly at: string }) {
 
 const exact = (short: string, clock: string): string => short.replace(/\d\d:\d\d$/, clock);
 
-/** The same to the second, for a course of events. */
+/** A time to the second, for a course of events. */
 export function Exactly({ at }: { readonly at: string }) {
   const { now, time } = usePage();
   const ms = Date.parse(at);

@@ -54,7 +54,7 @@ export function formatValue(value: number | null | undefined, options: ValueOpti
   return { number: formatNumber(value, digits, options.locale), unit };
 }
 
-/** The same as one text: `4.2 °C`. */
+/** Number and unit as one text: `4.2 °C`. */
 export function valueText(value: number | null | undefined, options: ValueOptions = {}): string {
   const { number, unit } = formatValue(value, options);
   return unit === '' ? number : `${number}\u00a0${unit}`;

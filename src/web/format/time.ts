@@ -9,7 +9,7 @@ export interface TimeFormat {
   full(ms: number): string;
   /** `Sat 28 Nov 2026` */
   day(ms: number): string;
-  /** Of a bucket or a plot whose points are this far apart. */
+  /** A bucket, or a point of a plot whose points are this far apart. */
   point(ms: number, stepMs: number): string;
   /** `Europe/Berlin, UTC+1` */
   zoneName(ms: number): string;

@@ -132,7 +132,7 @@ export function plotOptions(
 /** Single readings are seen as points; buckets side by side are a line. */
 const pointsShown: uPlot.Series.Points.Show = ({ data, width }) => data[0].length < width / 12;
 
-/** Of the whole columns: what is shown is what was asked for. */
+/** Extremes of the whole columns: what is shown is what was asked for. */
 function extremes(data: uPlot.AlignedData): readonly [number | null, number | null] {
   let least = Infinity;
   let most = -Infinity;

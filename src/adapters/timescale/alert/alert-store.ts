@@ -126,7 +126,7 @@ export class TimescaleAlertStore implements AlertStore {
   }
 
   async pendingNotifications(shards?: readonly number[]): Promise<readonly AlertNotification[]> {
-    // Those of the system have no sensor: the owner of shard 0 publishes them.
+    // Notifications of the system have no sensor: the owner of shard 0 publishes them.
     const shard = shardOfSensor(`coalesce((payload->>'sensorId')::bigint, 0)`);
     const rows = await this.#rows<{ payload: AlertNotification }>(
       `SELECT payload FROM alert_outbox WHERE sent_at IS NULL AND ($1::int[] IS NULL OR ${shard} = ANY ($1::int[]))

@@ -13,7 +13,7 @@ import { isoMicros } from '../values.ts';
 /** On which owners wait for their handover; the payload is the group. */
 export const HANDOVER_CHANNEL = 'fieldwatch_handover';
 
-/** Of one row. */
+/** Time of arrival that one row covers. */
 const ROW_MS = 5000;
 const MAX_ROWS = 500;
 const OLDEST = `

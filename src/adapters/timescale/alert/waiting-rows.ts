@@ -34,7 +34,7 @@ export async function writeWaiting(work: Work, row: WaitingRow): Promise<void> {
   const mask = shards === undefined ? ALL_SHARDS : maskOf(shards);
   const replaced = [group, rows[0]?.id, writer, replaces, mask];
   await work.query(`DELETE FROM alert_watermarks WHERE ${REPLACED} AND shards & ~ $5::bigint = 0`, replaced);
-  // Of rows that name series of other members' shards, too, those stay.
+  // Rows that name series of other members' shards, too, stay for those.
   if (mask !== ALL_SHARDS)
     await work.query(
       `UPDATE alert_watermarks SET shards = shards & ~ $5::bigint WHERE ${REPLACED} AND shards & $5::bigint <> 0`,

@@ -9,7 +9,7 @@ const SECONDS_KEPT = 600;
 interface Second {
   readonly atMs: number;
   readings: number;
-  /** Of the last batch of this second. */
+  /** Time and sensor of one reading of its last batch. */
   timeUs: Micros;
   sensorId: number;
 }

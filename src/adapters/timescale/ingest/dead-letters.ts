@@ -28,7 +28,7 @@ const INSERT_LETTERS = 1000;
 interface Kept {
   readonly letter: DeadLetter;
   readonly payload: Uint8Array;
-  /** Of the whole payload, where this is a part of it. */
+  /** Size and checksum of the whole payload, where this is a part of it. */
   readonly whole: { readonly bytes: number; readonly sha256: Buffer } | undefined;
 }
 

@@ -20,7 +20,7 @@ import { asciiValue } from '../values.ts';
 export interface StoreOptions extends SessionOptions {
   /** Shared by all stores of a daemon. Values of metrics whose names it does not admit are dropped and counted. */
   readonly metricIds?: MetricIds;
-  /** Of a dead letter's payload no more is kept. */
+  /** Bytes of a dead letter's payload that are kept. */
   readonly deadLetterMaxBytes?: number;
 }
 

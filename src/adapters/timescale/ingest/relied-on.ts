@@ -103,8 +103,8 @@ export const rowsBlocked = (table: string, raised: string) =>
   });
 
 /**
- * The same for a write that may have nothing to do, for a row is there already: where it reports fewer than were sent,
- * `missing` asks how many are not as they should be.
+ * Checks a write that may have nothing to do, since a row is there already: where it reports fewer than were sent, `missing`
+ * asks how many are not as they should be.
  */
 export async function refuseMissing(
   work: Work,

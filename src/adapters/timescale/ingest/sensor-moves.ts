@@ -14,7 +14,7 @@ export type SensorChangeKind = 'rename' | 'merge' | 'forget';
 export interface SensorChange {
   readonly kind: SensorChangeKind;
   readonly key: string;
-  /** Of the new key, or of the other sensor; undefined when it is forgotten. */
+  /** The new key, or that of the other sensor; undefined when the sensor is forgotten. */
   readonly target?: string | undefined;
   readonly by: string;
 }
@@ -194,7 +194,7 @@ export async function endStates(
   );
 }
 
-/** The same for its rows. @returns how many there were. */
+/** Resolves the sensor's open alert rows. @returns how many there were. */
 export async function endRows(ask: Query, id: number, reason: 'manual' | 'retired'): Promise<number> {
   const ended = await ask(
     `UPDATE sensor_alerts SET resolved_at = greatest(now(), time), resolve_reason = $2
@@ -249,7 +249,7 @@ export const pendingMoves = (client: pg.ClientBase): Promise<PendingMove[]> =>
 export interface MoveOutcome {
   /** Rows of the sensor that are gone from its id. */
   readonly rows: number;
-  /** Of these, rows that the other sensor had with other values: one dead letter says of which. */
+  /** Rows among them that the other sensor had with other values: one dead letter lists them. */
   readonly conflicts: number;
 }
 
@@ -338,7 +338,7 @@ const valuesOf = (table: keyof typeof TABLES, row: 'o' | 'n'): string =>
     ? `jsonb_build_object(coalesce((SELECT name FROM metrics WHERE id = ${row}.metric_id), 'metric ' || ${row}.metric_id), ${row}.value)`
     : `jsonb_strip_nulls(to_jsonb(${row}) - 'time' - 'sensor_id')`;
 
-/** Of the rows whose time is taken, those with other values go into the dead letter of the merge, which is written anew. */
+/** Writes rows that differ from the other sensor's at the same time into the dead letter of the merge, in place of its former text. */
 async function keepConflicts(ask: Query, { table, move, range, letter }: ChunkMove): Promise<MergeLetter> {
   const { sensorId, targetId, targetKey, key } = move;
   const rows = await ask<MergeConflict & { readonly count: number }>(

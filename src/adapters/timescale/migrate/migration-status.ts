@@ -108,7 +108,7 @@ export async function refuseNewerSchema(
   refuseNewer(migrations, await withConnection(target, appliedRows));
 }
 
-/** The same for what only reads, and says itself which rights are missing. */
+/** `refuseNewerSchema` for commands that only read: they report missing rights (DB_RIGHTS) themselves. */
 export async function refuseNewerIfReadable(target: MigrationTarget): Promise<void> {
   await refuseNewerSchema(target).catch((error: unknown) => {
     if (databaseError(error, 'reading the version of the schema').code !== 'DB_RIGHTS') throw error;

@@ -31,7 +31,7 @@ export async function markAndQueue(
 
 const keyOf = ({ alertId, seq }: NotificationKey) => `${alertId} ${seq}`;
 
-/** Of an episode that has ended: what waits and would be untrue. */
+/** Waiting notifications that the end of their episode makes untrue. */
 const OUTDATED = `done_at IS NULL AND NOT held
   AND (origin IS NOT NULL OR event IN (${SAYS_OPEN.map((event) => `'${event}'`).join(', ')}))`;
 

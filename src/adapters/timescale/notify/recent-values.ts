@@ -82,7 +82,7 @@ export async function recentOf(
   return newest.timeMs >= eventTimeMs ? { trend, newest, ...ack } : { trend, ...ack };
 }
 
-/** The same for a sink: undefined where the database does not answer at once. */
+/** `recentOf` for a sink; undefined where the query fails or takes longer than `PATIENCE_MS`. */
 export const recentValues =
   (db: Querying, clock: Clock) =>
   async (notification: Parameters<typeof recentOf>[1]): Promise<RecentValues | undefined> => {

@@ -6,7 +6,7 @@ import { codeOf, databaseError, isSqlState } from '../errors.ts';
 import { DatabaseSession, type Work } from '../connection/session.ts';
 
 export interface CatalogOptions extends DatabaseOptions {
-  /** Of one query. Short: a verification must neither wait long for a lock nor block statements that wait behind it. */
+  /** Limits of one query. Short: a verification must neither wait long for a lock nor block statements that wait behind it. */
   readonly statementTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
 }
@@ -18,7 +18,7 @@ export interface ClosableCatalog extends Catalog {
 
 const STATEMENT_TIMEOUT_MS = 10_000;
 const LOCK_TIMEOUT_MS = 1000;
-/** Of trial statements, which others may wait for meanwhile: the result of a longer one is unknown. */
+/** Limits of trial statements, which others may wait for meanwhile: the result of a longer one is unknown. */
 const TRIAL_LOCK_MS = 200;
 const TRIAL_MS = 2000;
 /** The queries read little, and have many plan nodes: compiling them (JIT) takes several times as long as running them. */

@@ -19,14 +19,14 @@ export interface ClosablePolicyJobs extends PolicyJobs {
 export interface PolicyJobsOptions extends DatabaseOptions {
   /** No further job is started after this time in one call. */
   readonly budgetMs?: number;
-  /** Of one run. */
+  /** Limit of one run of a job. */
   readonly runTimeoutMs?: number;
 }
 
 const BUDGET_MS = 45_000;
 /** A first refresh of a long history is under way for minutes; a run of hours does not end. */
 const RUN_TIMEOUT_MS = 3_600_000;
-/** Of the small statements around it. */
+/** Limit of the small statements around a run. */
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** Past the server's own limit: the embedded one has none, and a frozen one sends nothing. */
 const GRACE_MS = 10_000;

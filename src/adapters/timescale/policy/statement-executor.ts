@@ -11,7 +11,7 @@ export interface StatementExecutorOptions extends Omit<
   DatabaseOptions,
   'statementTimeoutMs' | 'lockTimeoutMs'
 > {
-  /** Of one slice. */
+  /** Limit of one slice of a repair. */
   readonly sliceTimeoutMs?: number;
 }
 

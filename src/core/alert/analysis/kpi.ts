@@ -27,7 +27,7 @@ export interface AlertShare {
   readonly sensor: string;
   readonly alertType: string;
   readonly fired: number;
-  /** Of all that fired, 0 to 1. */
+  /** Part of all that fired, 0 to 1. */
   readonly share: number;
 }
 

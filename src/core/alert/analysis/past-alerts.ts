@@ -36,7 +36,7 @@ export class PastAlerts {
     this.#backtest.end(atMs);
   }
 
-  /** Those that have ended since the last call. */
+  /** Alerts that have ended since the last call. */
   take(): readonly PastAlert[] {
     const over = this.#over;
     this.#over = [];

@@ -202,7 +202,7 @@ class ScenarioRun {
     this.tables.store(sensor, timeUs, metrics);
   }
 
-  /** Of a sensor and of those that send through it. */
+  /** Applies the availability of a sensor to itself and to those that send through it. */
   private availability({ sensor: key, atMs, online, retained }: AvailabilityEvent): void {
     const metrics = new Map([[AVAILABILITY, online ? 1 : 0]]);
     const timeUs = atMs * 1000;

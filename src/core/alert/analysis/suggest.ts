@@ -183,7 +183,7 @@ export class DifferenceSample {
   add(sensorId: number, timeUs: Micros, metrics: ReadonlyMap<string, number>, isMeasured: boolean): void {
     const { metric, minus, partnerId, staleUs } = this.of;
     const subtracted = metrics.get(minus);
-    // Of one reading with both, both values count.
+    // If one reading has both, both values count.
     if (subtracted !== undefined && Number.isFinite(subtracted))
       this.last.set(sensorId, { timeUs, value: subtracted });
     const value = metrics.get(metric);

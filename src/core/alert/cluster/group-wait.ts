@@ -23,7 +23,7 @@ interface Awaited {
 export interface GroupWait {
   /** Members that may have earlier readings. */
   readonly awaited: readonly string[];
-  /** Those of them that have not renewed their row. */
+  /** Awaited members that have not renewed their row. */
   readonly silent: readonly string[];
   /** Members that were awaited when the rows were read before, for as long as allowed, and still may have some. */
   readonly givenUp: readonly string[];

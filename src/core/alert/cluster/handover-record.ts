@@ -31,7 +31,7 @@ export interface HandoverReading {
   readonly spooled: boolean;
   /** The member knows the location of the sensor; an owner that does not reads the sensor again. */
   readonly located: boolean;
-  /** The same of its gateway. */
+  /** The member knows the gateway of the sensor; an owner that does not reads the sensor again. */
   readonly hasGateway?: boolean | undefined;
 }
 

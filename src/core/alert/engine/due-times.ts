@@ -79,7 +79,7 @@ export function notificationDueMs(series: SeriesState, instance: AlertInstance):
     if ((series.silent || series.isOwnerAway) && !hasAckEnd(instance)) return Infinity;
     return deliveryDueMs(instance.work, series.receivedMs, staleAfterUs, delivery);
   }
-  // Of a sensor that is missed as such its metrics are not.
+  // Metrics are not notified as missing while their sensor is.
   if (series.isOwnerAway) return Infinity;
   const { work } = instance;
   if ('episode' in work && work.episode.deferredBy !== undefined) {

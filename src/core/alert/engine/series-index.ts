@@ -26,8 +26,8 @@ export interface SeriesHooks {
 }
 
 /**
- * Of a message with both metrics of a difference, what is subtracted comes first; where numbers wait for earlier ones last,
- * since what waits of it has the value of any moment.
+ * Order of the metrics of one message: what a difference subtracts comes first; where numbers wait for earlier ones last, since
+ * what waits of it has the value of any moment.
  */
 function comparedFirst(one: Series, other: Series): number {
   const order = Number(compares(one)) - Number(compares(other));
@@ -150,8 +150,8 @@ export class SeriesIndex {
   }
 
   /**
-   * Of deadlines of one moment: sensors that may inhibit others first; of them a sensor itself before its metrics, which are
-   * not missed while it is; what inhibits before what does not; and a difference before what it subtracts.
+   * Order of deadlines of one moment: sensors that may inhibit others first; a sensor itself before its metrics, which are not
+   * missed while it is; what inhibits before what does not; and a difference before what it subtracts.
    */
   private ranked(series: Series, precedes: boolean): void {
     const isSource = this.hooks.isSource(series);

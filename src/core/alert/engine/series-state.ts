@@ -44,13 +44,13 @@ export class SeriesState {
   minimumWait: MinimumWait = { us: 0 };
   /** The silence of a sensor counts if it was ever received, before or after the start, or is expected. */
   expected = false;
-  /** Of a sensor itself: nothing of it is stored. */
+  /** For a sensor itself: nothing of it is stored. */
   unreceived = false;
   /** Silence does not count before this; for a sensor that never sent anything. */
   expectedSinceMs: Millis = NEVER;
   /** The series of the sensor itself, if there is one. */
   owner: SeriesState | undefined;
-  /** That of its sensor, if it has one. */
+  /** The gateway of its sensor, if it has one. */
   gateway: SeriesGateway | undefined;
   /** Others are compared with its values: each is evaluated at its own time. */
   isCompared = false;

@@ -30,7 +30,7 @@ import { NEVER, type Partner, SeriesState } from './series-state.ts';
 export class Series extends SeriesState {
   /** For the engine's timers: when this series is due next. */
   armedMs: Millis = Infinity;
-  /** Of series due at the same time the lower one is processed first. */
+  /** Order among series due at the same time, the lower first. */
   rank = 0;
 
   /** Steps (c) to (g) of the pipeline for one finite number. */
@@ -319,7 +319,7 @@ export function sendDeferred(
   );
 }
 
-/** Of missing data: the seconds of silence so far. */
+/** The last value of an instance; for missing data, the seconds of silence so far. */
 function valueFor(series: Series, instance: AlertInstance, atMs: Millis): number | undefined {
   if (instance !== series.noData) return series.lastFor(instance)?.value;
   if (!('episode' in instance.work)) return undefined;

@@ -20,7 +20,7 @@ export interface WaitingSeries {
   readonly unstored: readonly UnstoredNumber[];
 }
 
-/** The same for many series, in columns. */
+/** `WaitingSeries` of many series, in columns. */
 export interface WaitingColumns {
   /** The last evaluated events. */
   readonly last: Watermarks;

@@ -8,7 +8,7 @@ export function alertUnit(kind: string, metric: string, stated?: StatedUnit): st
   return known.unit === undefined ? ofMetric : known.unit(ofMetric);
 }
 
-/** That of the limit in a rule: of an anomaly it is a number of standard deviations. */
+/** Unit of the limit in a rule: an anomaly's is a number of standard deviations and has none. */
 export function limitUnit(kind: string, metric: string, stated?: StatedUnit): string | undefined {
   const known = kindOf(kind);
   return known.limitUnit === undefined

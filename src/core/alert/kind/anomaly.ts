@@ -23,7 +23,7 @@ export const anomaly = defineKind({
   measure: 'deviation from what is usual',
   limitOnCurve: 'alert',
   windowCounts: 'readings',
-  // That of its alerts is a value of the metric.
+  // Standard deviations have no unit; the value of its alerts has that of the metric.
   limitUnit: () => undefined,
   sentences: {
     crossing({ isBeyond, isPast, low }) {

@@ -57,7 +57,7 @@ export const ABSENCE_KINDS: readonly string[] = [...BY_NAME].flatMap(([name, { i
 
 export const isAbsence = (kind: string): boolean => kindOf(kind).isAbsence === true;
 
-/** The same of a row; one without a kind (an operator's own INSERT, a line of an older version) by its type. */
+/** `isAbsence` of a row; of one without a kind (an operator's own INSERT, a line of an older version) by its type. */
 export const isOfAbsence = ({
   alertType,
   kind,

@@ -31,7 +31,7 @@ export function excessOf(condition: Condition, value: number): number {
 
 type Named = readonly [field: string, limit: number];
 
-/** Of a limit on each side: whether any value is clear of both. */
+/** Faults of two limits that leave no value clear of both. */
 export function sideFaults([low, min]: Named, [high, max]: Named, hysteresis: number): FieldFault[] {
   if (min > max) return [{ field: low, message: `${low} ${min} is above ${high} ${max}` }];
   if (min + hysteresis - (max - hysteresis) <= noiseOf(max - min, hysteresis)) return [];

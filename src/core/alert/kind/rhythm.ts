@@ -34,7 +34,7 @@ export function withMessage(memory: Memory, atMs: Millis, sinceMs: Millis): Memo
   return next;
 }
 
-/** Those that two later ones are not as long as, and the new one. */
+/** Keeps an interval until two later ones are at least as long, and adds the new one. */
 function addLongest(next: number[], memory: Memory, index: number, interval: Millis): void {
   let longest = interval;
   let second = 0;

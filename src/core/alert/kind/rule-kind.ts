@@ -112,7 +112,7 @@ export interface KindSentences {
 export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
   /** Fields that a rule of a metric may set for it, besides the common ones. */
   readonly fields: Fields;
-  /** Of its alert types. */
+  /** Suffixes of its alert types. */
   readonly suffixes: readonly string[];
   /** Quantity that its limit is compared with, in lists of limits; default: its name. */
   readonly measure?: string;
@@ -124,17 +124,17 @@ export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
   readonly comparesReadings?: true;
   /** A value that equals the limit breaches it. */
   readonly includesLimit?: true;
-  /** Of `window` of its conditions; default: microseconds. */
+  /** Unit of `window` in its conditions; default: microseconds. */
   readonly windowCounts?: 'readings';
   /** Unit of value and threshold of its alerts, by that of the metric; default: the same. */
   unit?(ofMetric: string | undefined): string | undefined;
   /** Unit of the limit in its rule, where that is another one. */
   limitUnit?(ofMetric: string | undefined): string | undefined;
-  /** Of notifications; default: those of a limit. */
+  /** Sentences of notifications; default: those of a limit. */
   readonly sentences?: KindSentences;
   /** Values that exclude each other once the layers are merged. */
   faults?(values: RuleValues<Fields>): readonly FieldFault[];
-  /** None where the rule does not use the kind. */
+  /** Empty where the rule does not use the kind. */
   conditions(values: RuleValues<Fields>): readonly ConditionShape[];
   /** The evaluated value is the number itself: it is known between two readings. */
   readonly evaluatesValue?: boolean;
@@ -142,7 +142,7 @@ export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
   readonly quiet?: boolean;
   /** Breach or clear; undefined: no verdict. */
   evaluate(condition: Condition, sample: Sample): Evaluation | undefined;
-  /** The same for the last value under a new rule; undefined: with the next reading. */
+  /** Evaluates the last value under a new rule; undefined: with the next reading. */
   reevaluate(condition: Condition, known: Known): Evaluation | undefined;
   /** The memory after an evaluation. */
   remember?(condition: Condition, sample: Sample, evaluation: Evaluation | undefined): Memory;

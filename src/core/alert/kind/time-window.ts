@@ -52,7 +52,7 @@ export function statisticsOf(condition: Condition, segments: Memory, timeUs: Mic
       at,
       at + WIDTH,
     );
-    // Of a segment that began before the window only a part lies in it.
+    // A segment that began before the window lies in it only in part.
     const share = startUs >= fromUs ? 1 : (untilUs - fromUs) / (untilUs - startUs);
     held += share * seconds;
     sum += share * integral;

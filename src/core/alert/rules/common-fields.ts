@@ -57,7 +57,7 @@ export const commonFields = {
 
 type Values = z.output<z.ZodObject<typeof commonFields>>;
 
-/** Those that always have a value, by the defaults of the configuration. */
+/** Fields that always have a value, by the defaults of the configuration. */
 type Filled =
   'severity' | 'hysteresis' | 'for' | 'for_mode' | 'min_samples' | 'keep_firing_for' | 'stale_after';
 

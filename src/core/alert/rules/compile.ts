@@ -22,7 +22,7 @@ export interface MetricRule {
   readonly quietMax: number;
   /** A value within the quiet range needs no evaluation while all is OK. */
   readonly simple: boolean;
-  /** Of a sensor itself: every message of it counts, and it is missed after `noDataAfterMs` without any. */
+  /** The rule is about the sensor itself: every message of it counts, and it is missed after `noDataAfterMs` without any. */
   readonly countsMessages?: boolean;
   /** After its own rhythm, once that is known; `noDataAfterMs` is for one that never sent anything. */
   readonly byRhythm?: boolean;

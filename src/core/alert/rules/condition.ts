@@ -46,7 +46,7 @@ export interface Condition {
   /** The metric that is subtracted: of another sensor, or of the same. */
   readonly minus?: { readonly sensor?: string | undefined; readonly metric: string } | undefined;
   readonly runbook: string | null;
-  /** Of the rule's own, for matchers and receivers. */
+  /** Labels of the rule itself, for matchers and receivers. */
   readonly labels: RuleLabels;
   /** Changes whenever the condition evaluates differently; wording, runbook and labels are not part of it. */
   readonly hash: string;

@@ -195,7 +195,7 @@ function confirm(state: Pending, timeUs: Micros, evaluation: Evaluation, conditi
   const run = { sinceUs: state.sinceUs, levels, streak, flaps: state.flaps };
   const fired = fireConfirmed(condition, run, timeUs, evaluation);
   if (fired !== undefined) return fired;
-  // The same object if nothing changed: an unchanged state is not written again.
+  // An unchanged state stays the same object, which is not written again.
   return result(levels === state.levels && streak === state.streak ? state : { kind: 'pending', ...run });
 }
 
@@ -293,7 +293,7 @@ function onEvaluation(
   const levels = track(condition, state.levels, evaluation, timeUs, gap);
   const before = withPeak(state.episode, value, evaluation.excess);
   const [episode, effects] = climb(condition, before, levels, timeUs, evaluation);
-  // The same object if nothing changed: an unchanged state is not written again.
+  // An unchanged state stays the same object, which is not written again.
   if (episode === state.episode && levels === state.levels) return result(state);
   return result({ kind: 'firing', episode, levels, flaps: state.flaps }, ...effects);
 }

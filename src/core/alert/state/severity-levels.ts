@@ -59,7 +59,7 @@ export function pendingDeadlineUs(
 }
 
 /**
- * The same for the escalation of a firing `held` condition. A level that is waiting was breached before the alert
+ * When the passing of time alone escalates a firing `held` condition. A level that is waiting was breached before the alert
  * fired, so without a `for` of its own it waits for the rule's; the next reading escalates it at once.
  */
 export function escalationDeadlineUs(

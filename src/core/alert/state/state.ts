@@ -162,11 +162,11 @@ export type Transition =
   | 'flapping_end'
   /** No transition: a deferred firing is notified. */
   | 'announced'
-  /** The same just before the resolution of an episode that is over already. */
+  /** No transition: a deferred firing is notified just before the resolution of an episode that is over already. */
   | 'belated'
-  /** The same for an episode that is no longer in breach, and not over. */
+  /** No transition: the deferred firing of an episode that is no longer in breach, and not over. */
   | 'outstanding'
-  /** The same for one that began with flapping and has no row. */
+  /** No transition: the deferred firing of an episode that began with flapping and has no row. */
   | 'still_flapping'
   /** No transition: it is still firing. */
   | 'reminder';

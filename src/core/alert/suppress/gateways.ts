@@ -84,7 +84,7 @@ export class Gateways {
     return this.byKey.size > 0;
   }
 
-  /** Those of another engine, without its series. */
+  /** Takes over the gateways of another engine, without their series. */
   follow(former: Gateways): void {
     for (const [key, { endedMs }] of former.byKey) this.named(key).endedMs = endedMs;
   }

@@ -10,7 +10,7 @@ export interface AlertLabels {
   readonly metric: string;
   readonly alertType: AlertType;
   readonly severity: Severity;
-  /** Those of its rule. */
+  /** Labels of its rule. */
   readonly labels?: Readonly<Record<string, string>> | null;
 }
 

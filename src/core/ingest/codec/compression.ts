@@ -19,7 +19,7 @@ export function decompress(
 function formatOf(bytes: Uint8Array): CompressionFormat | undefined {
   const [first = 0, second = 0, third = 0] = bytes;
   if (first === 0x1f && second === 0x8b && third === 8) return 'gzip';
-  // Of the headers that 31 divides only those of the usual levels: text such as `h` (0x68) may divide too.
+  // Only the headers of the usual levels: 31 may divide text such as `h` (0x68), too.
   const zlib = first === 0x78 && [0x01, 0x5e, 0x9c, 0xda].includes(second);
   return zlib ? 'zlib' : undefined;
 }

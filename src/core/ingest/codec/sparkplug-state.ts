@@ -3,7 +3,7 @@ import { NAMELESS } from './tree.ts';
 
 const MAX_NODES = 10_000;
 const MAX_METRICS_PER_NODE = 50_000;
-/** Of all nodes and their devices together: some 100 MB. */
+/** Metrics of all nodes and their devices together: some 100 MB. */
 const MAX_METRICS = 500_000;
 /** Longer names of metrics and addresses of devices are not retained. */
 const MAX_NAME_CHARS = 256;

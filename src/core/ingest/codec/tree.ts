@@ -40,7 +40,7 @@ export function toDocument(value: unknown, limits: TreeLimits, levels = limits.d
   return doc;
 }
 
-/** The same of plain objects, arrays and Maps, as code outside of this project makes them. */
+/** `toDocument` for plain objects, arrays and Maps, as code outside of this project makes them. */
 export function plainDocument(value: unknown, limits: TreeLimits, levels = limits.depth): unknown {
   if (typeof value !== 'object' || value === null) return leaf(value);
   if (value instanceof Uint8Array) return null;

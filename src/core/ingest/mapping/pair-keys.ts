@@ -17,7 +17,7 @@ export const TIME_NAMES =
 const DESCRIBES =
   /^(?:id|idx|index|address|register|channel|ch|q|qc|quality|status(?:_?code)?|ack|type|\w*data_?type|unit|uom|u|ut|seq(?:uence)?(?:_?n(?:o|umber|r))?|scale|precision|decimals)$/i;
 
-/** Of these the name of a thing is as likely as that of a metric: only where no two records have the same. */
+/** Keys that name a thing as likely as a metric: only where no two records have the same value. */
 const THINGS = new Set(['id', 'sensor', 'label']);
 const TYPES = new Set(['type', 'value_type', 'valuetype', 'sensor_type']);
 const DEVICES = new Set(DEVICE_KEYS.map((key) => key.toLowerCase()));

@@ -22,7 +22,7 @@ interface Column {
   readonly most: number;
 }
 
-/** Of each canonical metric, in the order of `CORE_METRICS`. */
+/** Bounds of each canonical metric, in the order of `CORE_METRICS`. */
 export type Plausible = readonly Column[];
 
 /**

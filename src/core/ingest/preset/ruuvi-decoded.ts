@@ -1,7 +1,7 @@
 import { type Doc, emptyDoc, own } from '../mapping/document.ts';
 import type { RuuviData } from './ruuvi-data.ts';
 
-/** Of the message, and not of the tag. */
+/** Keys about the message, and not the tag. */
 const NOT_MEASURED =
   /^(?:gw_mac|gwts|ts|rssi|aoa|coords|data|dataFormat|data_format|id|mac|name|tagID|flag_\w+|\w+InProgress)$/;
 

@@ -5,7 +5,7 @@ import type { RouteConfig } from '../route-config.ts';
 
 const MAX_LINES = 20;
 const PAIR = /[A-Za-z_][A-Za-z0-9_]* *[=:] *[-+]?[0-9]+(?:[.][0-9]+)?/g;
-/** The same for the codec: names and values as pairs. */
+/** Names and values as pairs, like `PAIR`, for the codec. */
 const PAIRS_ROUTE: RouteConfig = {
   codec: 'pattern',
   pattern: '(?P<name>[A-Za-z_][A-Za-z0-9_]*) *[=:] *(?P<value>[-+]?[0-9]+(?:[.][0-9]+)?)',

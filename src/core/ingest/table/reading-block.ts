@@ -6,7 +6,7 @@ import type { TableReader } from './table-mapping.ts';
 export interface TableChunk {
   readonly names: readonly string[];
   readonly rows: readonly (readonly unknown[])[];
-  /** Of the first row of the chunk in its file, counted from 1. */
+  /** Number of the chunk's first row in its file, from 1. */
   readonly firstRow: number;
   /** Columns that are no metrics by themselves: tags. Their set, like that of `names`, may differ from chunk to chunk. */
   readonly labels?: readonly string[];

@@ -21,7 +21,7 @@ export interface TableOptions {
   readonly ignore: ReadonlySet<string>;
   /** The sensor of all rows, where no column names it. */
   readonly sensor?: string | undefined;
-  /** Of times that are numbers. */
+  /** Unit of times that are numbers. */
   readonly timeUnit: TimeUnit;
   /** How far from now a time may be, as for messages. */
   readonly maxPastUs: Micros;
@@ -60,7 +60,7 @@ export interface TableReader {
 /** The columns of a table. */
 export interface TableColumns {
   readonly names: readonly string[];
-  /** Those that are no metrics by themselves. */
+  /** Columns that are no metrics by themselves. */
   readonly labels?: readonly string[] | undefined;
 }
 

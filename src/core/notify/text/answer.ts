@@ -11,14 +11,14 @@ export interface AnswerResult {
   /** The first operator under the name of the request, and when; of `already` that of the acknowledgement that stands; absent if the alert was over. */
   readonly by?: string | undefined;
   readonly atMs?: Millis | undefined;
-  /** Of a silence, and of an acknowledgement that ends. */
+  /** End of a silence, or of an acknowledgement that ends. */
   readonly untilMs?: Millis | undefined;
   readonly action?: AlertCommandAction | undefined;
   /** The request was made before. */
   readonly repeated: boolean;
 }
 
-/** The same in the language of the context, in a sentence. */
+/** The result in the language of the context, in a sentence. */
 export function answerText(result: AnswerResult, context: TextContext): string {
   const { outcome, by = '', untilMs, action } = result;
   const { messages } = context.language;

@@ -4,11 +4,11 @@ const DIGITS: Readonly<Record<string, number>> = {
   Hz: 2, 'km/h': 1, 'm/s': 1, mm: 1, g: 2,
 }; // prettier-ignore
 
-/** Of a small number without a unit. */
+/** Digits after the point of a small number without a unit. */
 const SMALL_DIGITS = 6;
 /** Beyond it two numbers differ by the noise of binary fractions. */
 const MOST_DIGITS = 12;
-/** Of a number that is too large or too small for digits after the point. */
+/** Significant digits of a number that is too large or too small for digits after the point. */
 const SIGNIFICANT = 4;
 const MOST_SIGNIFICANT = 15;
 
@@ -17,7 +17,7 @@ export interface QuantityStyle {
   readonly unit: string | undefined;
 }
 
-/** Of a unit, or by the size of the number where the unit does not say. */
+/** Digits after the point for a unit, or by the size of the number where the unit does not say. */
 function digitsOf(value: number, unit: string | undefined): number {
   const perMinute = unit?.endsWith('/min') === true;
   const known = DIGITS[perMinute ? (unit ?? '').slice(0, -'/min'.length) : (unit ?? '')];

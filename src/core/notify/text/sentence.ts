@@ -18,14 +18,14 @@ export interface TextContext {
   /** The zone was not configured: times name it. */
   readonly namesZone?: boolean | undefined;
   readonly nowMs: Millis;
-  /** Of a metric, where the database states one; undefined: by its name. */
+  /** Unit of a metric, where the database states one; undefined: by its name. */
   readonly unitOf?: ((metric: string) => string | undefined) | undefined;
 }
 
 /** A notification with all that a text needs. */
 export type Described = AlertNotification & {
   readonly facts: { readonly name: string | null };
-  /** Of an escalation: for how long it was not acknowledged. */
+  /** For an escalation: seconds for which the alert was not acknowledged. */
   readonly escalatedAfterS?: number | undefined;
   readonly recent?: { readonly ackEnded?: true | undefined } | undefined;
 };

@@ -97,7 +97,7 @@ const WINDOW_MS = 10 * 60_000;
 /** More of them are thinned: of a sensor that sends twice a second the newest 20 are the last ten seconds. */
 const MOST = 60;
 
-/** Of the newest values those that decide a trend, the newest among them. */
+/** The newest values, those that decide a trend. */
 export function trendWindow(values: readonly TimedValue[]): readonly TimedValue[] {
   const fromMs = (values.at(-1)?.timeMs ?? 0) - WINDOW_MS;
   const inTime = values.filter(({ timeMs }) => timeMs >= fromMs);

@@ -74,7 +74,7 @@ function sampled(
 
 interface Wrong {
   readonly aggregate: RefreshedAggregate;
-  /** Of its query, a bucket each. */
+  /** Answer to its query, a bucket each. */
   readonly rows: readonly CatalogRow[];
 }
 

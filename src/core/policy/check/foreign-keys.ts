@@ -7,7 +7,7 @@ import { flagOf, optionalText, textOf } from '../row.ts';
 
 const CHECK = 'foreign_keys';
 
-// Those of chunks follow that of their table. What an action of NO ACTION or RESTRICT is about: ids never change, keys do.
+// Keys of chunks follow those of their table. ON UPDATE matters only to columns other than `id`: ids never change.
 const KEYS = `
 SELECT format('%I.%I', n.nspname, t.relname) AS "table", quote_ident(k.conname) AS name, r.relname::text AS referenced,
   pg_get_constraintdef(k.oid) AS definition, t.relnamespace = r.relnamespace AND t.relname = ANY ($1::text[]) AS own,

@@ -172,7 +172,7 @@ function joined({ relation }: RefreshedAggregate, rows: readonly CatalogRow[]): 
   });
 }
 
-/** Of each aggregate the ranges in which its source has no chunk, from the start of its retention until now. */
+/** Ranges of each aggregate in which its source has no chunk, from the start of its retention until now. */
 function gapsSql(aggregates: readonly RefreshedAggregate[]): string {
   const agg = aggregatesCte(aggregates, ['kept'], ({ relation, sourceKept }) => [
     heldFrom(relation.source, sourceKept),

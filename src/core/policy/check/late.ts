@@ -32,7 +32,7 @@ import type { CatalogSnapshot } from '../snapshot.ts';
 const CHECK = 'late';
 /** Enough for a finding; more would only cost time. */
 const MOST_RANGES = 500;
-/** Of what was never refreshed: its newest chunks, for rows are looked for in all of them. */
+/** Newest chunks that are searched of what was never refreshed: rows are looked for in all of them. */
 const MOST_CHUNKS = 30;
 
 /**
@@ -45,7 +45,7 @@ export const lateCheck: PolicyCheck = lateCheckWithin();
 /** Ranges; or of one aggregate what no refresh ever reached, because it was stored before the aggregate was made. */
 export type Within = readonly Range[] | { readonly uncoveredOf: string };
 
-/** The same check and repair, limited to these. */
+/** `lateCheck` and its repair, limited to these ranges. */
 export function lateCheckWithin(within?: Within): PolicyCheck {
   const suspected = (...args: CheckArgs) => suspects(...args, within);
   const stale = (...args: CheckArgs) => staleRanges(...args, within);
@@ -108,7 +108,7 @@ const aggregatesOf = (
 interface Ranges {
   readonly aggregate: RefreshedAggregate;
   readonly ranges: readonly Range[];
-  /** Of each range the part in which rows are looked for: its end, where it is long and was never refreshed. */
+  /** Part of each range in which rows are looked for: its end, where it is long and was never refreshed. */
   readonly probed: readonly Range[];
   readonly sensors: readonly number[];
 }
@@ -167,7 +167,7 @@ function boundsOf(ranges: readonly Range[]): readonly unknown[] {
 }
 
 /**
- * Of each aggregate the ranges `lo <= time < hi` before the window, clamped, in microseconds. One that ends with the first microsecond
+ * Ranges `lo <= time < hi` of each aggregate before the window, clamped, in microseconds. One that ends with the first microsecond
  * of the oldest chunk comes from dropping the chunks before it.
  */
 function outdatedSql(aggregates: readonly RefreshedAggregate[]): string {

@@ -125,7 +125,7 @@ function absent(
   };
 }
 
-/** The same kind, with all of its columns. */
+/** Whether a relation has the expected kind and all of its columns. */
 function isLike(row: CatalogRow, name: string, schema: string): boolean {
   const columns = listOf<string>(row, 'columns');
   const expected = EXPECTED_SCHEMA.relations[name];

@@ -46,7 +46,7 @@ interface Sequence {
   readonly column: string;
   /** Qualified and quoted. */
   readonly name: string;
-  /** Of the column. */
+  /** Type of the column. */
   readonly type: string;
   readonly ofType: boolean;
   readonly least: number;

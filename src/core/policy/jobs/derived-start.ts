@@ -5,7 +5,7 @@ const HOUR_MS = 3_600_000;
 export interface StartBounds {
   /** The start_offset of the model. */
   readonly model: IntervalText;
-  /** That of the source, where it is an aggregate; empty or undefined: none. */
+  /** The start_offset of the source, where it is an aggregate; empty or undefined: none. */
   readonly source: IntervalText | undefined;
   /** When the source is compressed; undefined: never. */
   readonly compressed: IntervalText | undefined;

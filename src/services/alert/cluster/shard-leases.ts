@@ -82,7 +82,7 @@ export class ShardLeases {
   private waitingLookedMs = -Infinity;
   /** Committed, and not published: whether their shards were still owned was not certain. */
   private deferred: AlertNotification[] = [];
-  /** The same for lines whose rows are still to come. */
+  /** Lines that wait for the same reason, and whose rows are still to come. */
   private undecided: AlertNotification[] = [];
   private leaving: Promise<void> | undefined;
   /** The epoch under which each shard was last released. */

@@ -13,7 +13,7 @@ import { type Resource, useResource } from '../../hooks.ts';
 const DAY_MS = 86_400_000;
 const MOST_RECENT = 3;
 
-/** Those of the last 30 days that are over. */
+/** Alerts that were resolved in the last 30 days. */
 export const useResolved = (sensor: string): Resource<AlertList> =>
   useResource<AlertList>('alerts', { state: 'resolved', sensor, from: '30d', limit: 10 }, { on: ['alert'] });
 

@@ -12,7 +12,7 @@ export function SaveAs({ readings }: { readonly readings: Readings }) {
   const { daemon } = usePage();
   const { sensor, metrics, from, to, stepS, source } = readings;
   const [chosen, setChosen] = useState<ExportRows>();
-  // Of hours and days the readings may be gone.
+  // The readings behind hourly and daily figures may be gone.
   const rows = stepS === 0 ? 'readings' : (chosen ?? (source === 'raw' ? 'readings' : 'buckets'));
   const query = {
     ...{ metric: metrics.map(({ metric }) => metric), from, to, rows },

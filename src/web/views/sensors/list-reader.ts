@@ -9,7 +9,7 @@ interface Page {
 
 /** The part of one list that has been read, page by page. */
 export interface Loaded {
-  /** Of the list: its filters and its order. */
+  /** Address of the list: its filters and its order. */
   readonly address: string;
   readonly pages: readonly Page[];
   readonly next: string | null;
