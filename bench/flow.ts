@@ -26,7 +26,7 @@ export interface FlowDeps {
 
 /** Live flow, and a backlog that is drained. */
 export type ThroughputPart = 'c' | 'c2';
-/** With the daemon alone, beside itself with other settings. */
+/** With the daemon alone, and with other settings of itself. */
 export type FlowPart = ThroughputPart | 'k';
 
 /** The subscriber that only counts, and the daemon. */

@@ -26,8 +26,8 @@ Measures fieldwatch on this machine, each figure against a reference of the same
                       most. Only with --only handover
   (start)             ms of --help, --version and check-config of dist/ (npm run build first) / node -e 0, target 2.5 times at
                       most; resident memory of the daemon at rest, target 85 MB at most. Only with --only start
-  (watched) readers   100 streams of events and 20 users of the page beside 10,000 messages/s offered: rate stored, target 0.9 of
-                      that without, p99 from publish to commit, 10 ms more than without at most; and beside a backlog that is
+  (watched) readers   100 streams of events and 20 users of the page during 10,000 messages/s offered: rate stored, target 0.9 of
+                      that without, p99 from publish to commit, 10 ms more than without at most; and during a backlog that is
                       drained, target 0.9 of the rate without; each with the CPU of daemon, database and of the readers
                       themselves, who share the machine. Only with --only watched
   (peers) others      Telegraf and Benthos (or Bento, or Redpanda Connect), those that are on PATH, each as a process beside the

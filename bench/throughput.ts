@@ -56,7 +56,7 @@ function published({ ours, bare }: Runs): readonly string[] {
   const rate = (runs: readonly FlowRun[]) =>
     formatNumber(median(runs.flatMap(({ publishedPerSecond = [] }) => publishedPerSecond)));
   if (ours.every(({ publishedPerSecond }) => publishedPerSecond === undefined)) return [];
-  return [`the broker acknowledged ${rate(ours)}/s to the publisher, ${rate(bare)}/s beside the bare one`];
+  return [`the broker acknowledged ${rate(ours)}/s to the publisher, ${rate(bare)}/s to the bare one`];
 }
 
 /** The bottleneck: near 100 %, a commit in flight means the database, and a busy process means the daemon. */

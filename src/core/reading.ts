@@ -86,7 +86,7 @@ export type Decoded = (
       readonly ambiguous?: number;
       /** The first few of both, for the log. */
       readonly losses?: Losses;
-      /** The route that decoded the message, by its feed's name; only beside `losses`. */
+      /** The route that decoded the message, by its feed's name; only with `losses`. */
       readonly route?: string;
     }
   | {

@@ -47,7 +47,7 @@ function doubtOf(quantity: Quantity, metrics: ReadonlyMap<string, Series>): stri
   if (quantity === 'temperature') {
     if (isWithin(series, KELVIN)) return unitText('looks like K', quantity, ['K']);
     const isHot = isOfAir(metrics) && series.max > HOTTEST_AIR_C && series.max <= HOTTEST_AIR_F;
-    return isHot ? unitText('beside a humidity looks like °F', quantity, ['F']) : undefined;
+    return isHot ? unitText('next to a humidity looks like °F', quantity, ['F']) : undefined;
   }
   const units = AIR.filter((range) => isWithin(series, range)).map(({ unit }) => unit);
   if (series.min >= LEAST_HPA && series.max <= MOST_HPA)

@@ -75,10 +75,10 @@ export function knownValueRoutes(messages: readonly Observed[]): {
   const found = [...byRoute.keys()].flatMap((text) =>
     text === undefined ? [] : [JSON.parse(text) as RouteConfig],
   );
-  const isBeside = (topic: string): boolean =>
+  const isOfKnownTree = (topic: string): boolean =>
     found.some((route) => topic.split('/')[0] === String(route.topic).split('/')[0]);
   return {
     routes: found.map((route) => ({ route, localTimes: [] })),
-    rest: (byRoute.get(undefined) ?? []).filter(({ topic }) => !isBeside(topic)),
+    rest: (byRoute.get(undefined) ?? []).filter(({ topic }) => !isOfKnownTree(topic)),
   };
 }

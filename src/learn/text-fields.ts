@@ -80,7 +80,7 @@ function walk(
     const valueKeys = new Set(values.map((value) => singleValueKey(value, isNoMetric)));
     const [valueKey] = valueKeys;
     if (valueKeys.size === 1 && valueKey !== undefined)
-      return [{ path: here, value: [...here, valueKey], unit: unitBeside(values) }];
+      return [{ path: here, value: [...here, valueKey], unit: siblingUnit(values) }];
     return here.length < MAX_LEVELS ? walk(values, here, isNoMetric) : [];
   });
 }
@@ -88,7 +88,7 @@ function walk(
 /** Numbers are not written with zeros in front: `0167` is bytes, or the number of a thing. */
 const isCode = (value: unknown): boolean => typeof value === 'string' && /^0\d+$/.test(value.trim());
 
-function unitBeside(values: readonly Doc[]): FieldUnit | undefined {
+function siblingUnit(values: readonly Doc[]): FieldUnit | undefined {
   const texts = new Set(values.map((value) => own(value, 'unit') ?? own(value, 'u') ?? own(value, 'uom')));
   const [text] = texts;
   const unit = texts.size === 1 ? namedUnit(text)?.unit : undefined;

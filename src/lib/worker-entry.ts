@@ -8,6 +8,6 @@ import { packageRoot } from './package-root.ts';
  * the bundle.
  */
 export function workerEntry(importer: string, place: string): string {
-  const beside = fileURLToPath(new URL(`./${basename(place)}`, importer));
-  return existsSync(beside) ? beside : join(packageRoot(), 'dist', place);
+  const sibling = fileURLToPath(new URL(`./${basename(place)}`, importer));
+  return existsSync(sibling) ? sibling : join(packageRoot(), 'dist', place);
 }

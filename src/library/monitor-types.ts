@@ -36,7 +36,7 @@ export interface MonitorOptions {
   readonly database: string | DatabaseServer | EmbeddedDatabase;
   /**
    * Rules of this program, which then evaluates what it records; several programs of one database share that, and need the
-   * same rules. Not beside a daemon, whose rules apply (EVALUATED_BY_DAEMON): without `alerts` its readings are handed over to
+   * same rules. Not with a daemon, whose rules apply (EVALUATED_BY_DAEMON): without `alerts` its readings are handed over to
    * the daemon in the transaction that stores them, also while the daemon is stopped.
    */
   readonly alerts?: AlertRules;

@@ -3,7 +3,7 @@ import { FieldwatchError } from '../core/errors.ts';
 import type { Monitor } from './monitor-types.ts';
 import { isClosed } from './recorder.ts';
 
-/** The programs of monitors, for entries of the package beside the monitor itself. */
+/** The programs of monitors, for further entries of the package. */
 const programs = new WeakMap<Monitor, Program | 'closed'>();
 
 export const rememberProgram = (monitor: Monitor, program: Program): void =>

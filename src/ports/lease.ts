@@ -45,7 +45,7 @@ export interface LeaseStore {
   leave(group: string, member: string, remains: Remains): Promise<void>;
 }
 
-/** How a daemon without a share group becomes the owner of the shards that programs use beside it (group ''). */
+/** How a daemon without a share group becomes the owner of the shards that other programs of its database use (group ''). */
 export interface ClaimStore {
   /**
    * Takes all shards of the group, but those of another daemon that is there; programs lose theirs. Returns how many of them

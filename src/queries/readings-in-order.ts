@@ -70,7 +70,7 @@ export async function* readingsInOrder(
   }
 }
 
-/** One reading per sensor and time: the row with columns, and those of the narrow table beside it. */
+/** One reading per sensor and time: the row with columns, and those of the narrow table. */
 function joined(rows: readonly Row[]): readonly StoredReading[] {
   const readings: { sensorId: number; timeUs: Micros; metrics: Map<string, number> }[] = [];
   for (const row of rows) {

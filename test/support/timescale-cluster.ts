@@ -102,7 +102,7 @@ export class OwnedDatabase {
   }
 }
 
-/** The jobs of a new database run beside it: a conflict with one passes. */
+/** The jobs of a new database run meanwhile: a conflict with one passes. */
 async function again<T>(query: () => Promise<T>): Promise<T> {
   for (let attempts = 1; ; attempts++) {
     try {

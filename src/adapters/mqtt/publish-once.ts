@@ -18,7 +18,7 @@ const ACK_TIMEOUT_MS = 10_000;
 /** MQTT 5, 3.4.2.1: the broker accepted the message and no session was subscribed. */
 const NO_SUBSCRIBERS = 0x10;
 
-/** A connection that only publishes, with a client id of its own, beside a daemon that runs: for commands. */
+/** A connection that only publishes, with a client id of its own, while a daemon runs: for commands. */
 export interface Publisher {
   /**
    * Resolves when the broker has accepted it (at QoS 0, when it is sent). Rejects with BROKER_UNREACHABLE where the connection

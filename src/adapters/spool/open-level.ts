@@ -84,7 +84,7 @@ export async function openLevel(
   }
 }
 
-/** More files than LevelDB opens beside those of the store. */
+/** More files than LevelDB opens in addition to those of the store. */
 const SPARE_FILES = 16;
 
 /**

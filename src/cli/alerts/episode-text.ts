@@ -7,7 +7,7 @@ import { type EpisodeRow, metricAndKind } from '../../queries/alert-episodes.ts'
 import type { Db } from '../../queries/db.ts';
 import { metricUnits } from '../../queries/metrics.ts';
 import { suppressionWords } from './words.ts';
-import { formatSeconds, formatTime, valueBeside } from '../output/format.ts';
+import { formatSeconds, formatTime, distinctValue } from '../output/format.ts';
 import type { Zone } from '../zone.ts';
 
 export async function statedUnits(db: Db): Promise<StatedUnit> {
@@ -62,7 +62,7 @@ export function valueText(
   if (value === null) return '-';
   if (isOfAbsence(row)) return formatSeconds(value);
   const { metric, kind } = metricAndKind(row);
-  return valueBeside(value, alertUnit(kind, metric, stated), other);
+  return distinctValue(value, alertUnit(kind, metric, stated), other);
 }
 
 /** `9.4 °C > 8 °C`: what was measured against what was allowed. */

@@ -16,7 +16,7 @@ export interface DecodeInput {
 }
 
 /**
- * One JSON line: `{"readings":[…]}` or `{"reject":"<code>"}`; beside readings what was set aside, and `hint` where the
+ * One JSON line: `{"readings":[…]}` or `{"reject":"<code>"}`; with readings what was set aside, and `hint` where the
  * payload has what looks like a time and the time of arrival was used.
  */
 export function decodeOne(router: Router, input: DecodeInput, hints?: HintOptions): string {

@@ -4,7 +4,7 @@ import { quantity } from '../../core/notify/text/quantity.ts';
 /** Values as text in tables and lines. JSON and CSV never pass through here. */
 
 /** As in the texts of notifications: with the digits that leave it on its side of `other`. */
-export const valueBeside = (value: number, unit: string | undefined, other: number | null = null): string =>
+export const distinctValue = (value: number, unit: string | undefined, other: number | null = null): string =>
   quantity(value, { locale: 'en-GB', unit }, other === null ? [] : [other]);
 
 /** `2h5m`; from a minute on without seconds, from a day on without minutes. */

@@ -214,7 +214,7 @@ const VIEWS: readonly View[] = [
   },
   {
     name: 'moving-average',
-    summary: 'each value beside the average of the time before it',
+    summary: 'each value with the average of the time before it',
     example: 'fieldwatch readings moving-average --sensor coldroom-07 --window 10m',
     since: '1h',
     extend: (command) =>

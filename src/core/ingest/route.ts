@@ -313,7 +313,7 @@ function findMatch(routes: readonly Route[], topic: string): Match {
     const read = route.knownAvailability(topic);
     if (read !== undefined) return { route: undefined, result: 'availability', read };
   }
-  // D15: what lives beside an ecosystem's telemetry is ignored, unless a later route wants it.
+  // D15: topics of an ecosystem that are no telemetry are ignored, unless a later route wants them.
   return { route: undefined, result: routes.some((route) => route.isRest(topic)) ? IGNORED : NO_MATCH };
 }
 

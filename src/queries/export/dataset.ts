@@ -190,7 +190,7 @@ function wideAggregate({ bucket, core, narrow }: AggregateParts): Omit<Layout, '
   );
   const taken = new Set(coreFigures.map(({ name }) => name));
   const narrowFigures = narrow.flatMap(({ id, name }) => {
-    // A metric `temp` beside `temperature`.
+    // A metric `temp` in addition to `temperature`.
     const suffix = FIGURES.some((kind) => taken.has(`${kind}_${name}`)) ? `${name}_metric` : name;
     return NARROW_FIGURES.map((kind) => ({
       ...{ id, kind, name: `${kind}_${suffix}`, column: `${kind}_${id}` },

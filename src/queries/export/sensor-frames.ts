@@ -5,7 +5,7 @@ import { type StoredReading, readingsInOrder } from '../readings-in-order.ts';
 import { METRICS, READINGS } from './dataset.ts';
 import { spansOf } from './plan.ts';
 
-/** Rows of a query and of a frame: what the event loop and a database of one session can do beside their other work. */
+/** Rows of a query and of a frame: what the event loop and a database of one session can do in addition to their other work. */
 const ROWS = 15_000;
 
 export interface SensorExport extends TimeRange {

@@ -36,7 +36,7 @@ export interface IngestRow {
 /** A row whose sensor is known. */
 export type ResolvedRow = IngestRow & { readonly sensor: Sensor };
 
-/** Rough memory of a row and of a message beside its payload: what the bounded window counts. */
+/** Rough memory of a row and of a message without its payload: what the bounded window counts. */
 const ROW_BYTES = 300;
 const MESSAGE_BYTES = 300;
 /**

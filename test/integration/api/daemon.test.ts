@@ -328,7 +328,7 @@ describe('decode', () => {
   });
 });
 
-test('learn listens beside the daemon, and proposes a configuration', async () => {
+test('learn listens while the daemon runs, and proposes a configuration', async () => {
   const started = await done<Learning>('/learn', post({ seconds: 3600, filters: ['sensors/#'] }), 202);
   expect([started.state, started.yaml]).toEqual(['listening', null]);
   expect(await done<Problem>('/learn', post({ seconds: 1 }), 409)).toMatchObject({ code: 'LEARN_RUNNING' });
@@ -370,7 +370,7 @@ describe('who may do what', () => {
   );
 });
 
-describeReal('beside intake', () => {
+describeReal('during intake', () => {
   test('messages are stored while no query of the API is answered', async () => {
     const before = (await done<Status>('/status')).intake.stored;
     const session = new pg.Client({ connectionString: database.url });

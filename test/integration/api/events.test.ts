@@ -95,7 +95,7 @@ test('a client that does not read is cut, and the others go on', async () => {
   await reads.catch(() => undefined);
 });
 
-test('no more than a number of streams; health and the rest of the API answer beside them', async () => {
+test('no more than a number of streams; health and the rest of the API answer meanwhile', async () => {
   const server = await start();
   const aborts: AbortController[] = [];
   // A client whose response nothing refers to ends its stream when it is collected.

@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 describeWith('mosquitto')('fieldwatch learn over a live broker', () => {
-  test('the simulator and a Zigbee bridge beside it, until Ctrl-C', async () => {
+  test('the simulator and a Zigbee bridge at the same time, until Ctrl-C', async () => {
     const zigbee = await plainClient(broker.url);
     await zigbee.publishAsync('zigbee2mqtt/bridge/state', '{"state":"online"}', { qos: 1, retain: true });
     const learn = startCli(learnCommand, ['--broker', broker.url, '--seconds', '600']);

@@ -12,7 +12,7 @@ afterAll(() => children.forEach((child) => child.kill('SIGKILL')));
 
 const LINES = 20_000;
 
-/** Logs more than any pipe holds, beside the alert log; then waits for a word, logs once more, and ends. */
+/** Logs more than any pipe holds, in addition to the alert log; then waits for a word, logs once more, and ends. */
 const PROGRAM = `
   const { createLogger } = await import('${root}/dist/adapters/log/logger.js');
   const { AlertLogFile } = await import('${root}/dist/adapters/notify/alert-log-file.js');

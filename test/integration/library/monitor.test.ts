@@ -588,7 +588,7 @@ test('a name that no database can hold is an unknown one', async () => {
     await expect(loadFrame(monitor, input)).rejects.toMatchObject({ code: 'EXPORT_UNKNOWN_NAME' });
 });
 
-describe('beside a daemon', () => {
+describe('while a daemon runs', () => {
   const daemonOf = async () =>
     startDaemon(`
 database: { url: "${db.url}" }

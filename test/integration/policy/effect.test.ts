@@ -63,7 +63,7 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
     expect(await db.lines()).toEqual(['late | sensor_hourly_agg refresh | lagging']);
   });
 
-  test('a chunk that is not compressed, and then a late row beside it', async () => {
+  test('a chunk that is not compressed, and then an uncompressed late row', async () => {
     await late('10 days');
     await refresh('sensor_hourly_agg', '11 days', '9 days');
     await refresh('sensor_daily_agg', '12 days', '8 days');

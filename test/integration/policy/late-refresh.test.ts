@@ -143,7 +143,7 @@ test('statement 17: history whose readings were dropped stays as it is', async (
   const before = await history();
   expect(before.length).toBeGreaterThan(100);
   const late = open();
-  // One row makes a chunk anew where there was one, beside hours that can be refreshed.
+  // One row makes a chunk anew where there was one, next to hours that can be refreshed.
   await late.store.commit(batchOf([at(nowUs() - 55 * DAY_US, 99), at(nowUs() - 25 * DAY_US, 99)]));
   await late.refreshed();
   expect(await history()).toEqual(before);

@@ -61,7 +61,7 @@ describe('each sabotage is repaired, and nothing is left', () => {
   const jobs = (change: string, where: string) =>
     db.sql(`SELECT alter_job(job_id, ${change}) FROM timescaledb_information.jobs WHERE ${where}`);
   /** Rows of ten days ago, in a compressed chunk, whose hour and day are aggregated anew: only the chunk is left to repair. */
-  const lateBeside = async () => {
+  const uncompressedLateRow = async () => {
     await db.sql(
       `INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES (now() - INTERVAL '10 days', 1, 7)`,
     );
@@ -134,8 +134,8 @@ describe('each sabotage is repaired, and nothing is left', () => {
       ['compress'],
     ],
     [
-      'late rows beside a compressed chunk',
-      lateBeside,
+      'uncompressed late rows of a compressed chunk',
+      uncompressedLateRow,
       ['compression | sensor_readings compression | lagging'],
       ['compress'],
     ],

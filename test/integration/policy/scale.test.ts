@@ -121,7 +121,7 @@ test(
 );
 
 test(
-  'a trigger of another program is tried out beside the newest row, without a lock on every chunk',
+  'a trigger of another program is tried out next to the newest row, without a lock on every chunk',
   async () => {
     await addForeignTrigger((text, values) => db.sql(text, values));
     await db.sql('BEGIN');

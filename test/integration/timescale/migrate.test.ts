@@ -83,7 +83,7 @@ describe('the schema', () => {
     ]); // prettier-ignore
   });
 
-  test('the aggregates carry sums and counts beside the averages', async () => {
+  test('the aggregates carry sums and counts in addition to the averages', async () => {
     for (const [view, bucket] of [
       ['sensor_hourly_agg', 'hour'],
       ['sensor_daily_agg', 'day'],

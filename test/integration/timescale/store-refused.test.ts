@@ -258,7 +258,7 @@ describe('names of narrow metrics', () => {
     ).toEqual([{ name: 'co2' }, { name: 'pm2_5' }]);
   });
 
-  test('a row that the server refuses is found beside values that were dropped', async () => {
+  test('a row that the server refuses is found among values that were dropped', async () => {
     await clear(db);
     await db.rows('ALTER TABLE sensor_metrics ADD CONSTRAINT odd_value CHECK (value < 1000)');
     await db.store.commit(batchOf([reading(1, 0, { known: 1 })]));

@@ -77,7 +77,7 @@ const perSensor = (bench: Bench) =>
   }));
 
 describe('over random timelines', () => {
-  test('a preview beside a batch in hand equals what is committed, and changes nothing', () => {
+  test('a preview of a batch in hand equals what is committed, and changes nothing', () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 9 }));
     fc.assert(
       fc.property(timedRules, timeline, fc.nat(), sizes, (ruleSet, all, at, parts) => {

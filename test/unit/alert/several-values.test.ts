@@ -134,7 +134,7 @@ describe('counts', () => {
     );
   });
 
-  test('a daemon registers the sensor that carries it, beside those that are declared', () => {
+  test('a daemon registers the sensor that carries it, in addition to the declared ones', () => {
     const config = configSchema.parse({ alerts: warm(), sensors: { declare: { a: { gateway: 'hub' } } } });
     expect(declaredSensors(config)).toEqual([
       { key: 'a', gateway: 'hub', tags: [] },

@@ -11,7 +11,7 @@ const run = (name: string, membersCpu: number, perSecond: number): BacklogRun =>
   })),
 });
 
-test('each side stands beside the one of the same run that it is to be compared with', () => {
+test('each side is compared with its counterpart of the same run', () => {
   const figures = backlogFigures([
     run('one daemon', 2, 40_000),
     run('one daemon, lateness 2s', 2.4, 32_000),

@@ -7,7 +7,7 @@ const run = (members: number, membersCpu: number, databaseCpu = 2): ScaleRun => 
   ...{ brokerCpu: NaN, peakMegabytes: 180.4, seconds: 20 },
 });
 
-test('each group stands beside one daemon of the same run, and has a verdict where there is a target', () => {
+test('each group is compared with one daemon of the same run, and has a verdict where there is a target', () => {
   const figures = figuresOf([run(0, 2), run(1, 2.1), run(2, 3.2), run(4, 5)]);
   expect(figures.map((figure) => [figure.value, figure.ratio?.toFixed(2), verdictOf(figure)])).toEqual([
     [2, undefined, undefined],

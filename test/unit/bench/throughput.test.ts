@@ -72,7 +72,7 @@ describe('the figure', () => {
     const figure = throughputOf('c', { ours: [{ report, publishedPerSecond: 30_000 }], bare });
     expect(figure).toMatchObject({ part: 'c', value: 20_000, ratio: 0.8, target: 0.75 });
     expect(figure.note).toBe(
-      'alert rules active; the broker acknowledged 30,000/s to the publisher, 40,000/s beside the bare one; ' +
+      'alert rules active; the broker acknowledged 30,000/s to the publisher, 40,000/s to the bare one; ' +
         'a commit was in flight 80 % of the time, the daemon used 90 % of a core',
     );
   });

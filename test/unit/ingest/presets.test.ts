@@ -75,7 +75,7 @@ test('a key of the route overrides the same key of the preset', () => {
   ).toEqual({ EUI: { temperature: 1 } });
 });
 
-test('an ecosystem ignores what lives beside its telemetry, but leaves it to a later route', () => {
+test('an ecosystem ignores its topics without telemetry, but leaves them to a later route', () => {
   const router = routerOf([
     { preset: 'esphome' },
     { preset: 'homie' },

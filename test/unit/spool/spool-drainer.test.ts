@@ -49,7 +49,7 @@ describe('statement 18: the spool is drained', () => {
     expect([harness.spoolWriter.active, harness.spool.records.length]).toEqual([false, 0]);
   });
 
-  it('publishes alerts at once, stores them first and in order, and the rest beside new batches', async () => {
+  it('publishes alerts at once, stores them first and in order, and the rest during new batches', async () => {
     const harness = await setup();
     fail(away, harness.live, harness.drain);
     const first = harness.writer.write(harness.batch(['s1 99', 's1 1']));

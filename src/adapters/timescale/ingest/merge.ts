@@ -25,7 +25,7 @@ const READINGS = {
   copy: 'COPY pg_temp.fw_readings FROM STDIN BINARY',
 
   /**
-   * Beside each staged value: `_nth` counts the values of that column that its key has had so far in this batch, `_first`
+   * With each staged value: `_nth` counts the values of that column that its key has had so far in this batch, `_first`
    * is the first of them, `_stored` the one in the table.
    *
    * LATERAL … LIMIT, here and below, makes it one index lookup per row. Left to itself the planner takes the newest times

@@ -92,7 +92,7 @@ export class MetricPlan {
     const sink = new MetricSink();
     for (const field of this.located) this.addField(field, source, record, sink);
     const keys = Object.keys(source);
-    // Not even with all the texts and nulls that a record may hold beside its metrics: no record, but a bomb.
+    // Not even with all the texts and nulls that a record may hold in addition to its metrics: no record, but a bomb.
     sink.overflow = keys.length > KEYS_PER_METRIC * this.options.maxMetrics;
     for (const key of keys) {
       if (sink.overflow) return sink;

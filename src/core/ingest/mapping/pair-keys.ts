@@ -13,7 +13,7 @@ export const VALUE_KEYS = ['v', 'value', 'val', 'reading'];
 export const TIME_NAMES =
   /^(?:at|when|date|datetime|date_time|epoch|tst|utc|unix_?time|time_?ms|ts_?ms|t_?ms|time_?stamp(?:_?ms)?|(?:created|measured|sampled|sent|updated|recorded|received)_?(?:at|on|time)|last_(?:seen|updated(?:_ts)?)|(?:source|server|device|event|msg|message|gateway)_?time(?:_?stamp)?|time(?:_?utc)?|ts|t)$/i;
 
-/** Numbers beside the value of a pair that describe it; any other one is a measurement of its own. */
+/** Numbers in a pair that describe its value; any other one is a measurement of its own. */
 const DESCRIBES =
   /^(?:id|idx|index|address|register|channel|ch|q|qc|quality|status(?:_?code)?|ack|type|\w*data_?type|unit|uom|u|ut|seq(?:uence)?(?:_?n(?:o|umber|r))?|scale|precision|decimals)$/i;
 
@@ -37,7 +37,7 @@ interface PairFacts {
 
 /**
  * D14': the members of the pairs that an array without a `pivot` consists of; undefined if its records are repetitions,
- * or if it is not certain. By their form alone, as far as possible: a metric keeps its name whatever is sent beside it.
+ * or if it is not certain. By their form alone, as far as possible: a metric keeps its name whatever is sent with it.
  */
 export function pairMembers(
   records: readonly unknown[],

@@ -2,7 +2,7 @@ import { aliasOf } from './alias.ts';
 import { type Doc, isObject, own } from './document.ts';
 import { isNumericText } from './value.ts';
 
-/** Words that make a name the name of a quantity, beside the well-known metrics. */
+/** Words that make a name the name of a quantity, in addition to the well-known metrics. */
 const WORDS = new Set(
   (
     'temperature temp humidity hum moisture pressure co co2 eco2 voc tvoc nox no2 so2 o3 ozone pm pm1 pm25 pm10 aqi ' +
@@ -41,12 +41,12 @@ export function singleValueKey(document: Doc, isTime: (key: string) => boolean):
     (one) => one !== undefined,
   );
   if (key === undefined || !isPlainValue(own(document, key))) return undefined;
-  const isBeside = (other: string): boolean => {
+  const isDescriptive = (other: string): boolean => {
     const value = own(document, other);
     const holdsNumbers = typeof value === 'number' || typeof value === 'bigint' || isObject(value);
     return !holdsNumbers || Array.isArray(value) || isTime(other) || DESCRIPTIVE.test(other);
   };
-  return keys.every((other) => other === key || isBeside(other)) ? key : undefined;
+  return keys.every((other) => other === key || isDescriptive(other)) ? key : undefined;
 }
 
 const isPlainValue = (value: unknown): boolean =>

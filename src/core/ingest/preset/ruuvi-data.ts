@@ -68,7 +68,7 @@ function climate(view: DataView, add: ReturnType<typeof collector>['add']): void
   add('pressure', pressure, 0xffff, (pressure + 50_000) / 100);
 }
 
-/** A Ruuvi Air sends it beside E1, which has the indexes of gases and the light of it too, and more exactly. */
+/** A Ruuvi Air sends it in addition to E1, which has the indexes of gases and the light of it too, and more exactly. */
 function df6(view: DataView): Metrics {
   const { metrics, add } = collector();
   climate(view, add);

@@ -31,7 +31,7 @@ GROUP BY t.relation`;
 /** V4: older chunks are compressed, late rows included. A run that failed on some chunks may be recorded as a success. */
 export const compressionCheck: PolicyCheck = {
   name: CHECK,
-  about: 'chunks are compressed when declared, and late rows do not pile up beside them',
+  about: 'chunks are compressed when declared, and uncompressed late rows do not pile up',
   queries: (plan, snapshot) => {
     const policies = presentPolicies(plan, snapshot, 'compression');
     const kept = presentPolicies(plan, snapshot, 'retention');

@@ -69,7 +69,7 @@ function notLoaded(
     remedy: loadDisabled
       ? (setting?.remedy('off') ??
         `as superuser: ALTER DATABASE ${identifier(database)} RESET ${DISABLE_LOAD}; -- and the same for a role or the server that sets it`)
-      : "add to postgresql.conf the line: shared_preload_libraries = 'timescaledb' (beside what is listed there already), and restart the server",
+      : "add to postgresql.conf the line: shared_preload_libraries = 'timescaledb' (in addition to what is listed there already), and restart the server",
   };
 }
 

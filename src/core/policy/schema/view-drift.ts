@@ -4,7 +4,7 @@ import { type SchemaDrift, renamedColumns } from './schema-drift.ts';
 import type { DatabaseSchema, FoundRelation, FoundView } from './schema.ts';
 
 const REPLACE =
-  'create the right one beside it from sql/, fill it, and swap the names; do not drop this one (docs/policies.md)';
+  'create the right one under another name from sql/, fill it, and swap the names; do not drop this one (docs/policies.md)';
 
 /** Compares the query of an aggregate with that of sql/: as created, as refreshed by, as read. */
 export function viewDrift(
