@@ -13,10 +13,10 @@ import { type ActionClaim, readAction, requestOf } from '../lib/action-token.ts'
 import { findOpenAlert } from '../queries/alerts.ts';
 import { earlierRequest } from '../queries/alert-requests.ts';
 import { pastNotifications } from '../queries/past-notifications.ts';
-import type { Arrival } from './access/client.ts';
 import { RateLimit, addressKey } from './access/rate-limit.ts';
 import { Refusal } from './access/refusal.ts';
 import type { ApiDeps, LinkDeps } from './deps.ts';
+import { arrivalOf } from './request.ts';
 
 /** A user opens a link and presses a button; a scanner of links opens each once. */
 const USES = { burst: 30, everyMs: 2000 };
@@ -35,13 +35,11 @@ const HEADERS = {
   'access-control-allow-origin': '*',
 } as const;
 
-type ArrivalOf = (request: FastifyRequest) => Arrival & { readonly method: string };
-
 /**
  * The links in notifications. GET shows a page that asks, and changes nothing, however many scanners of links open it; POST acts,
  * once for each link. What the link says is what it may do: no login, no cookie.
  */
-export function serveLinks(scope: FastifyInstance, deps: ApiDeps, arrivalOf: ArrivalOf): void {
+export function serveLinks(scope: FastifyInstance, deps: ApiDeps): void {
   const { links } = deps;
   if (links === undefined) return;
   const uses = new RateLimit(USES, deps.clock);

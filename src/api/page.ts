@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FieldwatchError } from '../core/errors.ts';
+import type { ApiDeps } from './deps.ts';
+import { API_PREFIX, arrivalOf, pathOf } from './request.ts';
+import { matches } from './send-json.ts';
 
 export interface PageFile {
   readonly type: string;
@@ -33,7 +38,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** Nothing of the page leads elsewhere, and nothing runs that is not a file of it. */
-export const PAGE_HEADERS = {
+const PAGE_HEADERS = {
   'content-security-policy': [
     "default-src 'none'",
     ...[
@@ -122,4 +127,39 @@ export function encodingFor(
   if (brotli !== undefined && takes('br')) return { body: brotli, encoding: 'br' };
   if (gzip !== undefined && takes('gzip')) return { body: gzip, encoding: 'gzip' };
   return { body: plain, encoding: undefined };
+}
+
+/** The files of the page, and the page for every path of its own. They hold no data, so they ask for no token. */
+export function servePage(
+  scope: FastifyInstance,
+  page: Page | undefined,
+  deps: Pick<ApiDeps, 'access' | 'program'>,
+  missing: (request: FastifyRequest, reply: FastifyReply) => FieldwatchError,
+): void {
+  scope.get('/*', {
+    schema: { hide: true },
+    onRequest: async (request) => void deps.access.admit(arrivalOf(request), 'public'),
+    handler: async (request, reply) => {
+      const path = pathOf(request);
+      if (/^\/api(?:\/|$)/.test(path)) throw missing(request, reply);
+      if (page === undefined)
+        return reply
+          .type('text/plain; charset=utf-8')
+          .send(
+            `fieldwatch ${deps.program.version}: its page was not built (npm run build). The API is described at ${API_PREFIX}/openapi.json.\n`,
+          );
+      const file = fileAt(page, path);
+      if (file === undefined) throw missing(request, reply);
+      void reply.headers({
+        ...PAGE_HEADERS,
+        etag: file.etag,
+        vary: 'accept-encoding',
+        'cache-control': file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
+      });
+      if (matches(request.headers['if-none-match'], file.etag)) return reply.code(304).send();
+      const { body, encoding } = encodingFor(file, request.headers['accept-encoding']);
+      if (encoding !== undefined) void reply.header('content-encoding', encoding);
+      return reply.type(file.type).send(body);
+    },
+  });
 }
