@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTick } from 'node:timers/promises';
@@ -18,9 +17,10 @@ import {
   type SpoolRecord,
 } from '../../ports/spool.ts';
 import type { Clock } from '../../ports/time.ts';
-import { NONE_MISSING, SpoolAccount } from './account.ts';
+import { SpoolAccount } from './account.ts';
 import { DiskReserve } from './disk-reserve.ts';
-import { type LevelStore, assertDamage, codeOf, openLevel, spoolError } from './open-level.ts';
+import { type LevelStore, codeOf, spoolError } from './open-level.ts';
+import { openStore, stateBefore } from './open-store.ts';
 import {
   decode,
   encode,
@@ -34,8 +34,8 @@ import {
   rangeOf,
   type RecordKey,
 } from './record.ts';
-import { allOf, LogKeeper, type Scan, scan } from './scan.ts';
-import { type Noted, readSpoolId, Sentinel, writeSpoolId } from './sentinel.ts';
+import { LogKeeper, type Scan } from './scan.ts';
+import { Sentinel, writeSpoolId } from './sentinel.ts';
 import { makeUsable } from './usable-files.ts';
 import { WatermarkLog } from './watermark-log.ts';
 
@@ -58,21 +58,6 @@ const TURN_BYTES = 256 * 1024;
 
 type Stored = SpooledRecord & { readonly key: RecordKey };
 type Operation = BatchOperation<LevelStore, string, Uint8Array>;
-
-/** The state of the store before it is opened. */
-interface Before {
-  readonly spoolId: string;
-  /** The folder has this name already. */
-  readonly named: boolean;
-  /** Of this store; undefined where nothing is. */
-  readonly noted: Noted | undefined;
-  /** This process had it open and knows where its lanes end. */
-  readonly again: boolean;
-  /** Recorded for another spool, which was here before. */
-  readonly gone: Scan['missing'];
-  /** Why a loss cannot be detected. */
-  readonly sentinelFault: 'damaged' | 'missing' | undefined;
-}
 
 /** Rejects with SPOOL_LOCKED when another daemon has the folder, SPOOL_IO when it cannot be used. */
 export async function openSpool(options: SpoolOptions, deps: SpoolDeps): Promise<Spool> {
@@ -255,8 +240,16 @@ class LevelSpool implements Spool {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const logs = new LogKeeper(folder);
     await logs.keep();
-    const before = await this.#before();
-    const { level, found } = await this.#openWhole(folder, before);
+    // Opened again, what this process knows is exact; the file may say already what it failed to do.
+    const exact = this.#opened ? this.#account.noted(this.#spoolId) : undefined;
+    const before = await stateBefore(folder, this.#sentinel, exact);
+    const { level, found } = await openStore(before, {
+      folder,
+      deps: this.#deps,
+      how: this.#repair ? 'repair' : 'open',
+      next: before.again ? this.#account.next : {},
+      releaseRoom: () => this.#room.release(),
+    });
     this.#level = level;
     this.#repair = false;
     if (found.unsure.length > 0) await level.batch(found.unsure.flatMap(removal), { sync: true });
@@ -281,55 +274,6 @@ class LevelSpool implements Spool {
     if (!before.named) await writeSpoolId(folder, before.spoolId);
     await this.#sentinel.removeFormer();
     return level;
-  }
-
-  async #before(): Promise<Before> {
-    const found = await readSpoolId(this.#options.folder);
-    // Opened again, what this process knows is exact; the file may say already what it failed to do.
-    const read = this.#opened ? this.#account.noted(this.#spoolId) : await this.#sentinel.read();
-    const named = found !== undefined;
-    const before = {
-      spoolId: found ?? randomUUID(),
-      named,
-      noted: undefined,
-      again: false,
-      gone: NONE_MISSING,
-    };
-    if (read === 'unreadable') return { ...before, sentinelFault: 'damaged' };
-    if (read === 'none') return { ...before, sentinelFault: named ? 'missing' : undefined };
-    if (read.spoolId === '' || read.spoolId === found)
-      return { ...before, noted: read, again: this.#opened, sentinelFault: undefined };
-    if (named) return { ...before, gone: allOf(read), sentinelFault: undefined };
-    // Whatever lies there has lost its name: it counts as what is noted, but nothing of it is taken for drained.
-    const noted = { ...read, head: { alerts: 0, unresolved: 0, readings: 0 } };
-    return { ...before, noted, sentinelFault: undefined };
-  }
-
-  /** Each block of each file is read once: what cannot be read is repaired now, or it would stop all that comes later. */
-  async #openWhole(folder: string, { noted, again }: Before): Promise<{ level: LevelStore; found: Scan }> {
-    const known = again ? this.#account.next : {};
-    const level = await this.#openLevel(folder);
-    try {
-      return { level, found: await scan(level, known, noted) };
-    } catch (error) {
-      await level.close().catch(() => undefined);
-      await assertDamage(join(folder, 'db'), error);
-      const repaired = await openLevel(folder, this.#deps, 'repair');
-      this.#level = repaired;
-      return { level: repaired, found: await scan(repaired, known, noted) };
-    }
-  }
-
-  async #openLevel(folder: string): Promise<LevelStore> {
-    const how = this.#repair ? 'repair' : 'open';
-    try {
-      return await openLevel(folder, this.#deps, how);
-    } catch (error) {
-      if (!['LEVEL_IO_ERROR', 'ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error;
-      // On a full disk LevelDB cannot even start: this is what the ballast is for.
-      await this.#room.release();
-      return await openLevel(folder, this.#deps, how);
-    }
   }
 
   /** To the sentinel, on disk for good: what the store holds, with these more and these less. */
