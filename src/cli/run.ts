@@ -11,7 +11,6 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { shownConfig } from '../config/print.ts';
 import type { Config } from '../config/schema/index.ts';
 import { supervisorOf } from '../config/supervisor.ts';
-import { messageOf } from '../core/errors.ts';
 import { coalesce } from '../lib/serial-queue.ts';
 import { endsWithin } from '../lib/timeout.ts';
 import { version } from '../lib/version.ts';
@@ -142,7 +141,7 @@ async function reload(cli: Cli, file: string | undefined, app: App, deps: Reload
     const { applied, needsRestart } = await app.reload(next.config, next.shown);
     logger.info({ applied, needs_restart: needsRestart }, 'configuration reloaded');
   } catch (error) {
-    logger.error({ err: error }, `reload refused, the configuration in force stays: ${messageOf(error)}`);
+    logger.error({ err: error }, 'reload refused, the configuration in force stays');
   }
   await supervision.ready(statusOf(app));
 }

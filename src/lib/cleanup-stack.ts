@@ -1,4 +1,3 @@
-import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../ports/metrics.ts';
 
 type Release = () => Promise<void> | void;
@@ -36,7 +35,7 @@ export class CleanupStack {
       try {
         await next.release();
       } catch (error) {
-        this.logger.error({ what: next.what, err: error }, `stopping failed: ${messageOf(error)}`);
+        this.logger.error({ what: next.what, err: error }, 'stopping failed');
       }
     }
   }

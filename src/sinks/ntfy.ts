@@ -67,15 +67,15 @@ class NtfySink implements NotificationSink {
   readonly kind = 'ntfy';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #wording: DeliveryTexts;
+  readonly #texts: DeliveryTexts;
 
   constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#wording = new DeliveryTexts(config, deps);
+    this.#texts = new DeliveryTexts(config, deps);
   }
 
   async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
-    const { first, look, title, body: message, context } = await this.#wording.of(delivery);
+    const { first, look, title, body: message, context } = await this.#texts.of(delivery);
     const { url, priorities, tags } = this.#config;
     const topic = secretNow(this.#config.topic, this.#config.topic_file) ?? '';
     const { runbook } = first;

@@ -53,25 +53,25 @@ class SmtpSink implements NotificationSink {
   readonly kind = 'smtp';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #wording: DeliveryTexts;
+  readonly #texts: DeliveryTexts;
 
   constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#wording = new DeliveryTexts(config, deps);
+    this.#texts = new DeliveryTexts(config, deps);
   }
 
   async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
-    const worded = await this.#wording.of(delivery);
+    const message = await this.#texts.of(delivery);
     const { from, to } = this.#config;
-    const { alertId, severity } = worded.first;
+    const { alertId, severity } = message.first;
     await this.#withTransport(signal, (transport) =>
       transport.sendMail({
         from,
         to: [...to],
-        subject: worded.title,
-        text: `${this.#textOf(worded)}\n`,
+        subject: message.title,
+        text: `${this.#textOf(message)}\n`,
         // Equal for every attempt; and mail programs show the mails of an episode together.
-        messageId: `<${deliveryKeyOf(worded.first, '.')}@fieldwatch>`,
+        messageId: `<${deliveryKeyOf(message.first, '.')}@fieldwatch>`,
         references: [`<${alertId}@fieldwatch>`],
         headers: { 'auto-submitted': 'auto-generated' },
         priority: severity === 'critical' ? 'high' : 'normal',
@@ -83,7 +83,7 @@ class SmtpSink implements NotificationSink {
 
   /** The built-in text says in the mail, too, what its subject says, and has the links. */
   #textOf({ delivery, first: { links }, body, context }: DeliveryText): string {
-    if (this.#wording.hasBody) return body;
+    if (this.#texts.hasBody) return body;
     const { acknowledge, silence } = answerLabels(context);
     return [
       titleOf(delivery, {}, context),

@@ -57,15 +57,15 @@ class TelegramSink implements NotificationSink {
   readonly kind = 'telegram';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #wording: DeliveryTexts;
+  readonly #texts: DeliveryTexts;
 
   constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#wording = new DeliveryTexts(config, deps);
+    this.#texts = new DeliveryTexts(config, deps);
   }
 
   async send(given: Delivery, signal: AbortSignal): Promise<void> {
-    const { delivery, first, look, title, body, context } = await this.#wording.of(given);
+    const { delivery, first, look, title, body, context } = await this.#texts.of(given);
     const { chat, thread, silent } = this.#config;
     await this.#call('sendMessage', signal, {
       chat_id: chat,

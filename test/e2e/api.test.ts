@@ -174,7 +174,7 @@ http: { port: 0, token_file: tokens }
     expect(again.events.filter(isAlert('pending', 'd1'))).toHaveLength(0);
   });
 
-  it('who has which role, and a changed file at SIGHUP', async () => {
+  it('roles of the tokens, and a changed file at SIGHUP', async () => {
     const role = async (token: string) => {
       const response = await fetch(api('/session'), { headers: bearer(token) });
       return response.status === 200 ? ((await response.json()) as { role: string }).role : response.status;

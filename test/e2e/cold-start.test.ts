@@ -98,7 +98,9 @@ http: { port: ${http} }
     await eventually('all is acknowledged', () => acked() >= FIRST + 3);
     daemon.signal('SIGHUP');
     const refused = await daemon.logged(({ msg }) => msg.startsWith('reload refused'));
-    expect(refused.msg).toContain('the database has been away since the start');
+    expect(refused).toMatchObject({
+      err: { message: expect.stringContaining('the database has been away since the start') },
+    });
 
     await daemon.end('SIGKILL');
     const second = daemon.log.length;

@@ -37,7 +37,7 @@ const POINTS: readonly (KillPoint & {
   },
 ];
 
-describeWith('mosquitto')('what operators say to a daemon that runs', () => {
+describeWith('mosquitto')('requests of operators to a running daemon', () => {
   let deployment: Deployment;
   let daemon: Daemon;
   let telegram: TelegramServer;

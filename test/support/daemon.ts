@@ -141,7 +141,7 @@ export class Daemon {
     return this.child.exitCode;
   }
 
-  /** Resolves when the process has ended, whoever ended it. */
+  /** Resolves when the process has ended, by either side. */
   async ended(): Promise<number | null> {
     const { child } = this;
     if (child !== undefined && !hasEnded(child)) await once(child, 'exit');

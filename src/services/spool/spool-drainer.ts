@@ -168,7 +168,7 @@ export class SpoolDrainer {
 
   private async awaitAdmission(error: unknown): Promise<void> {
     if (this.waitingSinceMs === undefined)
-      this.deps.logger.warn({ code: codeOf(error) }, `the spool drains slowly: ${messageOf(error)}`);
+      this.deps.logger.warn({ code: codeOf(error), error: messageOf(error) }, 'the spool drains slowly');
     this.waitingSinceMs ??= this.deps.clock.monotonicMs();
     if (!(await this.tryReadings())) await this.sleeper.sleep(ADMISSION_EVERY_MS);
     this.hangUp.signal.throwIfAborted();

@@ -126,7 +126,7 @@ test('every resource of the daemon answers as its schema says', async () => {
   expect([sensor.location, sensor.latest[0]?.value, sensor.latest[0]?.unit]).toEqual(['lab', 4, '°C']);
 });
 
-test('status says that all is well, and what came in', async () => {
+test('status reports that all is well, and the messages received', async () => {
   const status = await found('what came in is stored', async () => {
     const found = await done<Status>('/status');
     return found.intake.stored > 0 && found.verdict.ok ? found : undefined;
@@ -137,7 +137,7 @@ test('status says that all is well, and what came in', async () => {
 });
 
 describe('alerts', () => {
-  test('are acknowledged and resolved, and the database says by whom', async () => {
+  test('are acknowledged and resolved, and the rows have the name of the operator', async () => {
     const { alertId } = await openAlertOf('hot');
     const path = `/alerts/${alertId}`;
     expect(await done<AlertOutcome>(`${path}/ack`, post({ comment: 'door was open' }))).toEqual({
@@ -207,7 +207,7 @@ test('policies are verified at once', async () => {
   );
 });
 
-test('a sensor is forgotten with its readings, after a look at what that takes', async () => {
+test('a sensor is forgotten with its readings, after a preview of what that removes', async () => {
   await publish('gone', 5);
   await eventually('it is there', async () => (await send('/sensors/gone')).status === 200);
   const counted = await done<Forgotten>('/sensors/gone/forget', post({ dryRun: true }));
@@ -355,7 +355,7 @@ test('the configuration is shown without its secrets', async () => {
   ]);
 });
 
-describe('who may do what', () => {
+describe('roles and their rights', () => {
   const writes = RESOURCES.filter(({ role }) => role === 'operator');
   const place = (path: string) =>
     path.replace(':alertId', '7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10').replace(/:\w+/g, '1');

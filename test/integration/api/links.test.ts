@@ -168,7 +168,7 @@ describe('a link in a notification', () => {
     expect(await rows('alert_commands')).toEqual([]);
   });
 
-  test('speaks the language of its sink', async () => {
+  test('is in the language of its sink', async () => {
     language = 'de';
     expect((await get(link()))[1]).toMatch(/^<!doctype html><html lang="de">.*über 8 °C.*Quittieren/s);
   });

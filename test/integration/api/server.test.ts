@@ -155,7 +155,7 @@ describe('answers', () => {
     expect(await response.json()).toEqual({ key: 'a/b ü', limit: 7, text: 'hi' });
   });
 
-  test('nothing to say is 204', async () => {
+  test('an empty answer is 204', async () => {
     const response = await server.fetch('/api/v1/things/1', { method: 'DELETE' });
     expect([response.status, await response.text()]).toEqual([204, '']);
   });
@@ -382,7 +382,7 @@ describe('an answer that depends on its URL alone', () => {
   });
   afterAll(() => shared.stop());
 
-  test('is made once for all who ask within a second, with one entity tag', async () => {
+  test('is made once for all requests within a second, with one entity tag', async () => {
     const before = counted;
     const all = await Promise.all(Array.from({ length: 20 }, () => read('/api/v1/counted')));
     expect(counted - before).toBe(1);

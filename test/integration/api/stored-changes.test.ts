@@ -116,7 +116,7 @@ test('an episode, from its first breach to its end, each step once', async () =>
   expect(summary(await look())).toEqual(['alert resolved a1', 'sensor ok a1']);
 });
 
-test('what was there before anybody listened is no event', async () => {
+test('changes before the first listener are no events', async () => {
   const alertId = randomUUID();
   await state(2, 'firing', alertId);
   await publish(alertId, 1, 'firing', 2);
@@ -140,7 +140,7 @@ test('an alert of the system has no sensor', async () => {
   expect((await look())?.[0]?.data).toMatchObject({ alert: { system: true, metric: null, unit: null } });
 });
 
-test('more than is worth telling one by one', async () => {
+test('more changes than are sent one by one', async () => {
   await run(
     `INSERT INTO alert_outbox (alert_id, seq, event, payload, sent_at)
      SELECT gen_random_uuid(), 1, 'firing', jsonb_build_object('sensorId', 1, 'sensorKey', 'a1', 'alertType', 'temperature_high', 'alertId', n::text, 'seq', 1, 'event', 'firing',
@@ -150,7 +150,7 @@ test('more than is worth telling one by one', async () => {
   expect(await changes.poll()).toEqual([]);
 });
 
-test('new values of the sensors that are asked for', async () => {
+test('new values of the requested sensors', async () => {
   expect(await changes.values(['a1', 'none'])).toEqual([]);
   await run('INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES ($1, 1, 21.5)', at);
   expect((await changes.values(['a1', 'b1'])).map(({ sensor, data }) => [sensor, data])).toEqual([

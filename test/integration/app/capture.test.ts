@@ -119,7 +119,7 @@ describeWith('mosquitto')('fieldwatch capture', () => {
   });
 
   describeWith('mosquitto_passwd')('with a password', () => {
-    test('user and password from the environment or a file; wrong ones are said, and exit with a failure', async () => {
+    test('user and password from the environment or a file; wrong ones are reported, and exit with a failure', async () => {
       const { url } = await broker({ users: { meter: 'right' } });
       const args = ['--broker', url, '--username', 'meter', '--seconds', '0.1'];
       const env = { FIELDWATCH_MQTT_PASSWORD: 'right' };

@@ -72,7 +72,7 @@ describe('requests that no scraper sends', () => {
   });
 });
 
-test('requests that do not wait for the answer to the one before are cut off, and one scrape is for all who ask meanwhile', async () => {
+test('requests that do not wait for the answer to the one before are cut off, and concurrent scrapes share one answer', async () => {
   const scrape = jest.spyOn(metrics, 'scrape');
   try {
     const answers = await Promise.all(

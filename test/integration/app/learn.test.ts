@@ -48,7 +48,7 @@ describeWith('mosquitto')('fieldwatch learn over a live broker', () => {
     await zigbee.endAsync(true);
   });
 
-  test('nothing there: says so and fails', async () => {
+  test('no messages: reports it and fails', async () => {
     const { code, out, err } = await runCli(learnCommand, ['--broker', broker.url, '--seconds', '0.2']);
     expect([code, out]).toEqual([1, '']);
     expect(err).toContain('no messages received');

@@ -11,7 +11,7 @@ const UNIT = fileURLToPath(new URL('../../../systemd/fieldwatch.service', import
 const run = promisify(execFile);
 
 describeWith('systemd-analyze')('systemd-analyze', () => {
-  test('verify has nothing to say', async () => {
+  test('verify reports nothing', async () => {
     // It looks for the programs, too: this machine's node may be elsewhere than Debian's.
     const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-unit-'));
     const unit = join(dir, 'fieldwatch.service');

@@ -209,7 +209,7 @@ describe('pipelines', () => {
     second.destroy();
   });
 
-  test('a client that goes away before Sync leaves nothing behind', async () => {
+  test('a client that disconnects before Sync leaves nothing behind', async () => {
     const raw = await RawClient.connect(db.url);
     const other = await connect();
     await other.query('CREATE TABLE half (a int)');

@@ -68,7 +68,7 @@ describe('the folder', () => {
 });
 
 describe('the optional package', () => {
-  test('its absence is said clearly, with the way out', async () => {
+  test('its absence is reported with a remedy', async () => {
     const bare = await mkdtemp(join(tmpdir(), 'fieldwatch-bare-'));
     folders.push(bare);
     for (const part of ['embedded', 'core', 'lib/make-folder.js'])

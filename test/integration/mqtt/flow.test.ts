@@ -134,7 +134,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
     expect(probe.texts).toEqual(['once', 'after']);
   });
 
-  test('two daemons with one client id: said plainly, and tried again only slowly', async () => {
+  test('two daemons with one client id: reported, and retried only slowly', async () => {
     await start({ reconnect: { baseMs: 5, capMs: 400 } });
     const rival = new SourceProbe(
       mqttOptions(broker.url, { protocolVersion, reconnect: { baseMs: 5, capMs: 400 } }),
@@ -148,7 +148,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
   });
 });
 
-test('MQTT 5: a broker that says the session was taken over is believed at once', async () => {
+test('MQTT 5: a reason code for a session that was taken over counts at once', async () => {
   const connack = Buffer.from([0x20, 0x03, 0x00, 0x00, 0x00]);
   const takenOver = Buffer.from([0xe0, 0x01, 142]);
   const server = createServer((socket) => {

@@ -35,7 +35,7 @@ async function brokerWith(options: Parameters<typeof Mosquitto.start>[0]): Promi
 describeWith('mosquitto', 'mosquitto_passwd', 'openssl').each([5, 4] as const)(
   'user and password, protocol version %i',
   (protocolVersion) => {
-    test('wrong ones are said once, tried slowly, and a provider is asked again each time', async () => {
+    test('wrong ones are reported once, retried slowly, and a provider is called each time', async () => {
       const broker = await brokerWith({ users: { meter: 'right' } });
       let asked = 0;
       const credentials = () =>

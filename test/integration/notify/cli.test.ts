@@ -139,7 +139,7 @@ notify:
     });
   });
 
-  test('without a database the options are enough, and what is not known is said', async () => {
+  test('without a database the options are enough, and what is not known is reported', async () => {
     const away = `postgres://u:p@127.0.0.1:${await freePort()}/x`;
     const found = await routed(away, '--location', 'coldroom', '--tag', 'rack=7', '--type', 'probe', '--gateway', 'gw1', '--at', '2026-01-07T12:00Z');
     expect([found.code, found.err]).toEqual([0, '']);

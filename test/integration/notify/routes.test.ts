@@ -264,7 +264,7 @@ describe('a mute time', () => {
 describe('an escalation', () => {
   const ROUTES = '    - { to: phone, escalate: [{ after: 15m, to: boss }, { after: 1h, to: [boss, mail] }] }';
 
-  test('each step once while it fires; whoever was notified gets the end, the others do not', async () => {
+  test('each step once while it fires; the sinks that were notified get the end, the others do not', async () => {
     const { publish, got, until, idle } = daemon(ROUTES);
     const firing = notificationOf();
     await publish([firing], [stateOf(firing)]);

@@ -44,7 +44,7 @@ describe.each(Object.keys(FAR_SIDES))('the %s sink', (kind) => {
       for (const word of ['Kitchen', 'temperature']) expect(text).toContain(word);
   });
 
-  test('survives a name that wants to be something else', async () => {
+  test('escapes a name with control characters and markup', async () => {
     const sensorKey = 'a/b#+\r\nX-Evil: 1\r\n\u0000\u202e<b>"ü\\';
     await send(dispatchOf({ sensorKey, message: `${sensorKey}: temperature 31 is above 30` }));
     await eventually('it arrives', () => far.received().length >= 1);

@@ -193,7 +193,7 @@ describe('the bounds of a queue', () => {
 describe('several daemons', () => {
   const sink = { name: 'ops', kind: 'webhook' };
 
-  test('one at a time serves a sink; another takes over when it lets go, or is gone', async () => {
+  test('one daemon at a time serves a sink; another takes over when the lease is released or expires', async () => {
     expect(await store.lease(sink, 'a', 30_000)).toBe(true);
     expect(await store.lease(sink, 'b', 30_000)).toBe(false);
     expect(await store.lease(sink, 'a', 30_000)).toBe(true);
@@ -204,7 +204,7 @@ describe('several daemons', () => {
     expect(await store.lease(sink, 'a', 30_000)).toBe(true);
   });
 
-  test('of many that ask at once one gets it', async () => {
+  test('one of many simultaneous requests gets it', async () => {
     const asked = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => store.lease(sink, owner, 30_000)));
     expect(asked.filter(Boolean)).toHaveLength(1);
   });

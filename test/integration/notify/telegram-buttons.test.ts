@@ -204,7 +204,7 @@ test('where another program asks for the updates of the bot, its line says so, a
   expect(acts).toMatchObject([{ requestId: `telegram:${id}` }]);
 });
 
-test('a daemon that has not the lease does not ask', async () => {
+test('a daemon without the lease does not poll', async () => {
   isOwned = false;
   const listener = listen();
   await listener.stop();

@@ -246,7 +246,7 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
       restore = () => db.sql('TRUNCATE app_metrics');
     };
 
-    test('neither a disk nor a budget: nothing to say', async () => {
+    test('neither a disk nor a budget: no finding', async () => {
       await grown(1e8);
       expect(await db.lines()).toEqual([]);
     });

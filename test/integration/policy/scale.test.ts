@@ -190,7 +190,7 @@ test(
 );
 
 test(
-  'a late row among them is found all the same, by a look at its chunk alone',
+  'a late row among them is found all the same, by reading its chunk alone',
   async () => {
     await db.sql(
       `INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES (now() - INTERVAL '10 days 7 minutes', 1, 99)`,

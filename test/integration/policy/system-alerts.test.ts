@@ -147,7 +147,7 @@ test('committed but not published: the next start finds it in the outbox', async
   ]);
 });
 
-test('two that look at once raise one episode', async () => {
+test('two simultaneous verifications raise one episode', async () => {
   const store = new TimescaleSystemAlertStore(pool);
   const [alert] = await store.open();
   const again = { ...alert!, alertId: '00000000-0000-4000-8000-000000000000' };

@@ -162,7 +162,7 @@ describe('a member that stops', () => {
     expect(shards.filter(({ owner }) => owner !== undefined)).toEqual([]);
   });
 
-  test('says what its configuration is, to the other members and to doctor', async () => {
+  test('publishes its configuration to the other members and to doctor', async () => {
     const configuration = { alerts: '0123456789abcdef', routes: 'fedcba9876543210' };
     await store.renew('crew', 'one', MINUTE_MS, { ...NOTHING_SAID, configuration });
     const { members } = await renew('two');
@@ -308,7 +308,7 @@ describe('what is handed over', () => {
     expect(rows.map((row) => row.readings.map(({ timeUs }) => timeUs))).toEqual([[1], [2], [3], [4, 5]]);
   });
 
-  test('a look is bounded, and says that there is more', async () => {
+  test('a read is bounded, and reports that there is more', async () => {
     const many = new Array<HandoverReading>(15_000).fill(handed(1));
     for (let batch = 0; batch < 3; batch++) await transaction((work) => writeHandedOver(work, 'crew', many));
     const { rows, more } = await handover.read('crew', [shardOf(1)], 20_000);
@@ -470,7 +470,7 @@ test('a member of an earlier version that still runs in a rolling update renews,
   expect(read.rows.map(({ readings }) => readings)).toEqual([rows[0]?.readings, rows[0]?.readings]);
 });
 
-test('an earlier version that still runs can neither take the alerts nor hand readings on, and reads why', async () => {
+test('an earlier version that still runs can neither take the alerts nor hand readings over, and reads why', async () => {
   await expect(
     db.rows("INSERT INTO alert_duty (group_name, owner, epoch) VALUES ('crew', 'old', 1)"),
   ).rejects.toThrow('alert_duty_taken_by_an_earlier_version');

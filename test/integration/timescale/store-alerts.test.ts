@@ -318,7 +318,7 @@ describe('readings that wait for earlier ones', () => {
     evaluation.commit();
   };
 
-  test('the alerts of processes that die between any two batches are those of one that lives', async () => {
+  test('the alerts of processes killed between any two batches are those of a single one', async () => {
     const values = [20, 31, 35, 28, 33, 34, 29, 25, 36, 20, 20, 20, 20];
     // Every second pair comes in the wrong order.
     const seconds = values.map((_, second) =>
@@ -505,7 +505,7 @@ describe('sensors', () => {
     });
   });
 
-  test('register: unknown ones get ids, known ones keep theirs, whoever registers first', async () => {
+  test('register: unknown ones get ids, known ones keep theirs, in any order of registration', async () => {
     const directory = new TimescaleSensorStore(pool);
     const [a] = await directory.register([{ key: 'a' }]);
     const rounds = await Promise.all([

@@ -121,7 +121,7 @@ describe('a link that breaks', () => {
     expect(error.remedy).toBeDefined();
   });
 
-  test('close returns even when the other side says nothing', async () => {
+  test('close returns even when the server does not answer', async () => {
     await store.commit(batchOf(series(1)));
     proxy.stall();
     await store.close();
@@ -147,7 +147,7 @@ describe('statement 24: the scheduler lock', () => {
   const lock = (url: string) =>
     new AdvisoryLeaderLock({ url, answerTimeoutMs: 1000 }, { logger: new QuietLogger() });
 
-  test('one holds it, the other takes it over when the first lets go', async () => {
+  test('one holds it, the other takes it over when the first releases it', async () => {
     const [first, second] = [lock(db.url), lock(db.url)];
     expect(await first.tryHold()).toBe(true);
     expect(await first.tryHold()).toBe(true);

@@ -213,7 +213,7 @@ describe('a database that cannot be relied on counts as away', () => {
     });
   });
 
-  test('a trigger that keeps all rows is no matter', async () => {
+  test('a trigger that keeps all rows is no fault', async () => {
     await db.rows(`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`);
     await db.rows(
       'CREATE TRIGGER keep BEFORE INSERT ON sensor_readings FOR EACH ROW EXECUTE FUNCTION keep()',

@@ -74,7 +74,7 @@ describe('what a failover lost', () => {
     expect(await counted()).toEqual([2, 6]);
   });
 
-  test('is not asked of a server that went on, of another cluster, or of one that does not show its timeline', async () => {
+  test('is not checked at a server that kept its timeline, at one of another cluster, or at one that does not show its timeline', async () => {
     const { watch, logger, commit, counted } = setup();
     await watch.connected(server('a', 1));
     commit(2);
@@ -114,7 +114,7 @@ describe('a former primary', () => {
     );
   });
 
-  test('cannot be known where the role may not ask; other errors are those of the connection', async () => {
+  test('is unknown where the role lacks the right; other errors are those of the connection', async () => {
     const failing = (code: string) =>
       ({ query: () => Promise.reject(Object.assign(new Error('no'), { code })) }) satisfies QueryClient;
     expect(await readTimeline(failing('42501'))).toBeUndefined();

@@ -61,7 +61,7 @@ test('while reading is paused pings go on, and silence is not counted', () => {
   expect(link.silent).toBe(0);
 });
 
-test('a link that died during a pause is found after it', () => {
+test('a connection lost during a pause is detected after it', () => {
   const { clock, link, keepalive } = started({ answers: false });
   link.paused = true;
   clock.advance(100_000);

@@ -49,7 +49,7 @@ describe('due times', () => {
     expect(daemon.clock.pending).toBe(0);
   });
 
-  test('silence fires while the broker is there, and one line says when it is not', async () => {
+  test('silence fires while the broker is connected, and one line reports when it is not', async () => {
     const daemon = setUp(undefined, withRule({ no_data_after: '1m' }));
     const committed = start(daemon);
     await daemon.alertManager.load([SENSOR]);
@@ -339,7 +339,7 @@ describe('due times', () => {
     }, 60_000);
   });
 
-  test('what comes due while a look is committed waits for the next one, with all that is due by then', async () => {
+  test('what comes due while a run is committed waits for the next one, with all that is due by then', async () => {
     const daemon = setUp(
       undefined,
       rulesOf({ allowed_lateness: '2s', metrics: { temperature: { max: 30 } } }),

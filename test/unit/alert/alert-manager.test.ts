@@ -152,7 +152,7 @@ describe('the alerting service', () => {
     expect(batch.raised).toEqual([]);
   });
 
-  test('a failed query leaves the sensors to be asked for again', async () => {
+  test('after a failed query the sensors are read again', async () => {
     const daemon = setUp();
     daemon.store.failing = true;
     await expect(daemon.alertManager.prepare([reading(0, 25)])).rejects.toThrow('away');

@@ -22,8 +22,8 @@ function retained(bench: Bench, at: number): void {
   bench.finish();
 }
 
-describe('a sensor that says itself whether it is there', () => {
-  it('is offline at once, once, and back with its next reading or when it says so', () => {
+describe('a sensor that reports its availability', () => {
+  it('is offline at once, once, and back with its next reading or report', () => {
     const bench = benchOf().send(temperature(0)).send(offline(10)).send(offline(11)).send(temperature(15));
     bench.send(offline(20)).send(online(25)).send(online(26));
     expect(bench.trace).toEqual([
@@ -36,7 +36,7 @@ describe('a sensor that says itself whether it is there', () => {
     expect(effect).toMatchObject({ alertType: 'offline', metric: '', kind: 'offline', severity: 'critical' });
   });
 
-  it('says so in one batch with readings', () => {
+  it('reports it in one batch with readings', () => {
     const bench = benchOf().send(temperature(0), offline(1), temperature(2), offline(3));
     expect(bench.trace).toEqual(['F@1(0/0) offline', 'R@2(data_resumed) offline', 'F@3(0/0) offline']);
   });
@@ -50,7 +50,7 @@ describe('a sensor that says itself whether it is there', () => {
     expect(bench.trace[2]).toBe('F@460(60/60) temperature_no_data');
   });
 
-  it('is offline also where only "*" asks for silence, and no alert where nothing does', () => {
+  it('is offline also where only "*" has a rule for silence, and gives no alert where none has', () => {
     const wildcard = rulesOf({ metrics: { '*': { no_data_after: '60s' } } });
     expect(benchOf(wildcard).send(temperature(0)).send(offline(1)).trace).toEqual(['F@1(0/0) offline']);
     const none = rulesOf({ metrics: { temperature: { max: 30 } } });
@@ -74,7 +74,7 @@ describe('a sensor that says itself whether it is there', () => {
     expect(after.trace).toEqual(['R@210(data_resumed) offline']);
   });
 
-  it('is offline still under new rules, and no more where nothing asks for silence', () => {
+  it('is offline still under new rules, and no longer where no rule is about silence', () => {
     const bench = benchOf().send(temperature(0)).send(offline(10));
     bench.reload(20, rulesOf({ metrics: { temperature: { no_data_after: '90s', severity: 'critical' } } }));
     bench.send(offline(30));

@@ -155,7 +155,7 @@ async function setup(lines = new Lines()) {
 }
 
 describe('the event loop is not blocked', () => {
-  it('when readings take long to evaluate: a look ends after its time, and the next one goes on', async () => {
+  it('when readings take long to evaluate: a preview ends after its time, and the next one continues', async () => {
     const { clock, previewed, deliver, pass } = await setup();
     for (let n = 0; n < 1000; n++) deliver('s1', n % 2 === 0 ? LIMIT + 1 : 20);
     const monotonicMs = clock.monotonicMs.bind(clock);

@@ -50,7 +50,7 @@ describe('the digests of the configuration', () => {
     expect(changed.map(([section]) => section)).toEqual(sections);
   });
 
-  test('know nothing of what one member has for itself', () => {
+  test('do not depend on the settings of a single member', () => {
     expect(digestsOf(`${ROUTES}mqtt: { client_id: other }\nhttp: { enabled: false }`)).toEqual(
       digestsOf(ROUTES),
     );
@@ -58,7 +58,7 @@ describe('the digests of the configuration', () => {
 });
 
 describe('members of a share group with different rules', () => {
-  test('are warned of once, after a minute, and it is said when that is over', () => {
+  test('are warned of once, after a minute, and the end of it is logged', () => {
     const { logger, metrics, look } = watched();
     look(DIFFERENT_AFTER_MS, OTHER);
     expect(logger.entries).toEqual([]);

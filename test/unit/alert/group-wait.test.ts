@@ -42,7 +42,7 @@ describe('a member waits before it evaluates', () => {
     expect(looks([10_000, seen(B, 9200)])).toEqual([]);
   });
 
-  test('for a member that says it is behind, and no longer than allowed', () => {
+  test('for a member that reports it is behind, and no longer than allowed', () => {
     const behind = (nowMs: number) => [seen(B, nowMs, { behind: true })];
     expect(looks(...watch(0, MOST_MS - 500, behind))).toEqual([B]);
     expect(looks(...watch(0, MOST_MS, behind))).toEqual([]);
@@ -53,7 +53,7 @@ describe('a member waits before it evaluates', () => {
     ]);
   });
 
-  test('says which of them are silent, and once which of them it waits for no longer', () => {
+  test('reports silent members, and once those that are no longer awaited', () => {
     const [behind, silent] = [
       (ms: number) => waitAfter(ms, { behind: true }),
       (ms: number) => waitAfter(ms, {}, 0),
@@ -99,7 +99,7 @@ describe('a member waits before it evaluates', () => {
     expect(looks([5000, ...rows(false)])).toEqual([]);
   });
 
-  test('for a daemon that dies at each start no longer than allowed, until it was seen to have caught up', () => {
+  test('for a daemon that crashes at each start no longer than allowed, until it was seen to have caught up', () => {
     const starts = (nowMs: number): ShardMember[] => {
       const last = Math.floor(nowMs / 5000) * 5000;
       const row = (joinedAtMs: number) =>
@@ -122,7 +122,7 @@ describe('a member waits before it evaluates', () => {
     expect([wait.awaited, wait.awayMs]).toEqual([[B, 'c'], 8000]);
   });
 
-  test('for no member of an earlier version, which does not say', () => {
+  test('for no member of an earlier version, which does not report it', () => {
     const { id, joinedAtMs, leasedUntilMs } = seen(B, 0);
     expect(looks([3000, { id, joinedAtMs, leasedUntilMs }])).toEqual([]);
   });

@@ -49,7 +49,7 @@ describe('a flood', () => {
     expect(watch.count).toBe(20);
   });
 
-  test('is what a look at every second says', () => {
+  test('equals a count at every second', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 80 }), (seconds) => {
         const times = seconds.sort((a, b) => a - b).map((second) => second * 1000);

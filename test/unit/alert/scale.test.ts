@@ -54,8 +54,8 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-describe('what operators ask of one alert', () => {
-  test('looks at the alerts of its sensor, however many others are open', () => {
+describe('requests of operators about one alert', () => {
+  test('read the alerts of its sensor only, however many others are open', () => {
     const engine = new AlertEngine(rulesOf({ metrics: { temperature: { max: 30 } } }));
     engine.begin();
     for (const sensor of sensors(MANY))
@@ -162,8 +162,8 @@ describe('ten times the sensors', () => {
     expect(comparisons(MANY)).toBeLessThan(LINEAR * comparisons(FEW));
   });
 
-  test('that all fall silent are ten times the looks, in slices that are bounded', () => {
-    const looks = (count: number) => {
+  test('that all fall silent take ten times the calls, in bounded slices', () => {
+    const calls = (count: number) => {
       const engine = heardOnce(count);
       const tick = jest.spyOn(Series.prototype, 'tick');
       const due = jest.spyOn(Series.prototype, 'nextDueMs');
@@ -182,11 +182,11 @@ describe('ten times the sensors', () => {
       jest.restoreAllMocks();
       return work;
     };
-    expect(looks(MANY)).toBeLessThanOrEqual(LINEAR * looks(FEW));
+    expect(calls(MANY)).toBeLessThanOrEqual(LINEAR * calls(FEW));
   });
 
-  test('that are silenced together are ten times the looks', () => {
-    const looks = (count: number) => {
+  test('that are silenced together take ten times the calls', () => {
+    const calls = (count: number) => {
       const engine = new AlertEngine(rulesOf({ metrics: { temperature: { max: 30 } } }));
       engine.begin();
       for (const sensor of sensors(count))
@@ -194,7 +194,7 @@ describe('ten times the sensors', () => {
       engine.commit();
       const all = { id: '1', matchers: {}, startsMs: T0_MS, endsMs: T0_MS + 1e9, by: 'ann', comment: '' };
       engine.silence([all], T0_MS);
-      const looked = jest.spyOn(Series.prototype, 'stateIn');
+      const stateIn = jest.spyOn(Series.prototype, 'stateIn');
       let deferred = 0;
       while (engine.nextDueMs <= T0_MS) {
         engine.begin();
@@ -204,14 +204,14 @@ describe('ten times the sensors', () => {
         engine.commit();
       }
       expect(deferred).toBe(count);
-      const work = looked.mock.calls.length;
+      const work = stateIn.mock.calls.length;
       jest.restoreAllMocks();
       return work;
     };
-    expect(looks(MANY)).toBeLessThanOrEqual(LINEAR * looks(FEW));
+    expect(calls(MANY)).toBeLessThanOrEqual(LINEAR * calls(FEW));
   });
 
-  test('that all explain others and come one after the other are looked at because of their own group alone', () => {
+  test('that all explain others and come one after the other are evaluated because of their own group alone', () => {
     const config = (equal: string) =>
       rulesOf({
         metrics: { temperature: { max: 30 } },
@@ -357,7 +357,7 @@ describe('numbers that wait for earlier ones', () => {
     return engine;
   }
 
-  test('one look evaluates all that are quiet, whenever each of them arrived', () => {
+  test('one run evaluates all that are quiet, whenever each of them arrived', () => {
     const engine = waiting(() => 20);
     engine.tick(T0_MS + 10_000, 1);
     expect(engine.work.touched.map(({ last, held }) => [last?.timeUs, held.length])).toEqual([

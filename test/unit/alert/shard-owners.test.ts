@@ -94,7 +94,7 @@ describe('the shards of a share group', () => {
     expect([one.alertManager.firing(), two.alertManager.firing()]).toEqual([0, 0]);
   });
 
-  test('of one that dies they are owned again within 15 seconds, its open episodes go on', async () => {
+  test('of a crashed member are owned again within 15 seconds, its open episodes continue', async () => {
     const group = new Group(simple);
     const [one, two] = [await group.join(), await group.join()];
     await group.pass(40_000);
@@ -132,7 +132,7 @@ describe('the shards of a share group', () => {
   });
 });
 
-describe('a group whose members come and die gives the rows of one daemon', () => {
+describe('a group whose members start and crash gives the rows of one daemon', () => {
   const rules = () =>
     rulesOf({
       allowed_lateness: '2s',
@@ -186,7 +186,7 @@ describe('a group whose members come and die gives the rows of one daemon', () =
   });
 });
 
-describe('while members freeze, die and join', () => {
+describe('while members freeze, crash and join', () => {
   const silence = () =>
     rulesOf({ allowed_lateness: '2s', metrics: { temperature: { no_data_after: '6s' } } });
   /** Always received, by whichever member. */

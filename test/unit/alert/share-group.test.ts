@@ -59,7 +59,7 @@ const open = ({ alerts }: GroupTables) =>
   alerts.filter(({ resolvedAtUs }) => resolvedAtUs === undefined).length;
 
 describe('the evaluation of a share group', () => {
-  test('one daemon has it; the others hand on, and what they hand on is evaluated there', async () => {
+  test('one daemon has it; the others hand over, and what they hand over is evaluated there', async () => {
     const { tables, one, two } = await crew();
     expect(phases(one, two)).toEqual(['on', 'none']);
     await two.receive('s1', at(0, 31));
@@ -110,7 +110,7 @@ describe('the evaluation of a share group', () => {
     }
   });
 
-  test('a gateway explains its sensors to every owner, whichever shards they are of, and whoever receives them', async () => {
+  test('a gateway explains its sensors to every owner, whichever shards they are of and whichever member receives them', async () => {
     const rules = rulesOf({ offline_after: '60s', overrides: [{ sensor: 'hub', offline_after: '20s' }] });
     const { tables, one, two } = await crew(rules, { hub: null, d1: 'hub', d2: 'hub' });
     expect(new Set([1, 2, 3].map(shardOf)).size).toBe(3);
@@ -139,7 +139,7 @@ describe('the evaluation of a share group', () => {
     ]);
   });
 
-  test('what waits for earlier readings when the holder dies is evaluated by the next, whoever received it', async () => {
+  test('what waits for earlier readings when the holder crashes is evaluated by the next, whichever member received it', async () => {
     const { tables, one, two } = await crew(withRule({}, { allowed_lateness: '2s' }));
     await pass(12_000, [one, two]);
     await one.receive('s1', at(20, 31));
@@ -154,7 +154,7 @@ describe('the evaluation of a share group', () => {
     expect(tables.states.size).toBe(0);
   });
 
-  test('readings without a rule are not handed on', async () => {
+  test('readings without a rule are not handed over', async () => {
     const { tables, two } = await crew(rulesOf({ metrics: { humidity: { max: 90 } } }));
     await two.receive('s1', at(0, 31));
     expect([tables.handover, tables.readings.size]).toEqual([[], 1]);
@@ -351,7 +351,7 @@ test('no data is raised by the owner only, and readings in the handover count as
   expect([one.lines, two.lines]).toEqual([['firing s1'], []]);
 });
 
-test('a reading that was long in other hands ends the silence, and the same one does not begin anew', async () => {
+test('a reading that another member held for long ends the silence, and the same one does not begin anew', async () => {
   const { tables, one, two } = await crew(rulesOf({ metrics: { temperature: { no_data_after: '20s' } } }));
   await one.receive('s1', at(0, 20));
   await pass(25_000, [one, two]);

@@ -115,7 +115,7 @@ describe('windows', () => {
     }
   });
 
-  test('a change is looked at a handful of times a day', () => {
+  test('a change is evaluated a handful of times a day', () => {
     const maintenance = new Maintenance({
       match: {},
       window: '22:00-06:00',

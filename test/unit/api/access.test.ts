@@ -157,7 +157,7 @@ describe('where a request comes from', () => {
     'x-forwarded-host': 'iot.example.org',
   };
 
-  test('a trusted proxy is believed, up to the first that is not trusted', () => {
+  test('the headers of a trusted proxy count, up to the first address that is not trusted', () => {
     for (const peer of ['10.0.0.2', '::ffff:10.0.0.2', 'fd00::1'])
       expect(read({ headers, peer, encrypted: false })).toEqual({
         address: '198.51.100.2',
@@ -167,7 +167,7 @@ describe('where a request comes from', () => {
       });
   });
 
-  test('no other address is', () => {
+  test('those of other addresses do not', () => {
     expect(read({ headers, peer: '203.0.113.1', encrypted: false })).toEqual({
       address: '203.0.113.1',
       host: 'inner:9464',
@@ -229,7 +229,7 @@ describe('hosts and origins', () => {
     expect(fault(headers)).toBeDefined();
   });
 
-  test('with a session the browser has to say where it comes from', () => {
+  test('with a session the request needs its origin', () => {
     expect(fault({}, true)).toBeDefined();
   });
 });

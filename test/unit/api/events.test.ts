@@ -46,7 +46,7 @@ describe('the hub', () => {
     return { hub, join };
   };
 
-  test('says hello, and an id to resume from before anything has happened', () => {
+  test('sends hello, and an id to resume from before anything has happened', () => {
     const { hub, join } = setUp();
     const first = join();
     expect([first.events, hub.size]).toEqual([['hello'], 1]);
@@ -106,7 +106,7 @@ describe('the hub', () => {
     expect(join(lastId).events).toEqual(['hello']);
   });
 
-  test('values go to those who want them', () => {
+  test('values go to the streams that request them', () => {
     const { hub } = setUp();
     const [a, both, none] = [new Reader('a'), new Reader('a', 'b'), new Reader()];
     for (const reader of [a, both, none]) hub.add(reader, {}, undefined);
@@ -116,7 +116,7 @@ describe('the hub', () => {
     expect([a, both, none].map(({ events }) => events.length)).toEqual([2, 3, 1]);
   });
 
-  test('a reader that is gone is forgotten', () => {
+  test('a disconnected reader is removed', () => {
     const { hub, join } = setUp();
     const reader = join();
     reader.reads = false;
@@ -231,7 +231,7 @@ describe('the feed', () => {
     expect(again.events).toEqual(['hello', 'alert']);
   });
 
-  test('findings as they appear and go; values of those who want them; reset where it is too much', async () => {
+  test('findings as they appear and end; requested values; reset above the limit', async () => {
     const { state, changes, join, second } = setUp();
     const reader = await join('a');
     state.findings = [finding('new')];

@@ -21,7 +21,7 @@ describe('answers that readers share', () => {
     return { clock, state, shared, read };
   };
 
-  test('one is made for all who ask while it is under way, and within a second', async () => {
+  test('one is made for all requests while it is under way, and within a second', async () => {
     const { clock, state, read } = setUp();
     expect(await Promise.all(Array.from({ length: 20 }, () => read()))).toEqual(new Array(20).fill(1));
     clock.advance(999);
@@ -32,7 +32,7 @@ describe('answers that readers share', () => {
     expect(state.made).toBe(3);
   });
 
-  test('one that is under way is for all who ask, however long it takes', async () => {
+  test('one that is under way serves all requests, however long it takes', async () => {
     const { clock, shared } = setUp();
     let made = 0;
     let answer: (text: string) => void = () => undefined;
@@ -72,7 +72,7 @@ describe('answers that readers share', () => {
     expect(await shared.read('a', async () => 'another')).toBe('after');
   });
 
-  test('a fault is that of those who waited for it, and of no one after them', async () => {
+  test('a fault goes to the requests that waited for it, and to none after them', async () => {
     const { shared } = setUp();
     const fail = () => shared.read('a', () => Promise.reject(new Error('away')));
     const both = await Promise.allSettled([fail(), fail()]);

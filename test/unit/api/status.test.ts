@@ -5,7 +5,7 @@ import { SharedReads } from '../../../src/api/shared-reads.ts';
 import { apiDeps } from '../../support/api-server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-test('a database that does not answer does not delay what the daemon knows, and is asked once', async () => {
+test('a database that does not answer does not delay the facts of the daemon, and is queried once', async () => {
   const clock = new FakeClock();
   let asked = 0;
   const db = { query: () => (asked++, new Promise<never>(() => undefined)) };

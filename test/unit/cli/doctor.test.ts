@@ -165,7 +165,7 @@ describe('the database', () => {
     expect(diagnosis).toMatchObject({ status, detail: expect.stringMatching(detail) });
   });
 
-  test('findings are faults with their remedy, notes are notes, and none is said', () => {
+  test('findings are faults with their remedy, notes are notes, and their absence is reported', () => {
     const finding = {
       check: 'policies',
       subject: 'sensor_readings retention',
@@ -284,7 +284,7 @@ test('what senders can add to: a warning from 80 % of a limit on', () => {
 describe('replication', () => {
   const primary = { standby: false, synchronous: false, delayS: null };
 
-  test('what a failover may lose is said where there are several hosts', () => {
+  test('what a failover may lose is reported where there are several hosts', () => {
     expect(checkFailover('postgres://db/fw', primary)).toEqual([]);
     expect(checkFailover('postgres://a,b/fw', primary)).toMatchObject([
       { status: 'note', subject: 'failover' },

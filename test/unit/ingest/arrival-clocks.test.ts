@@ -324,7 +324,7 @@ describe('what an earlier process spooled', () => {
     expect(arrivalClocks.corrected(era, stampedUs)).toBeUndefined();
   });
 
-  test('of another boot under a clock that nothing speaks against keeps its time', async () => {
+  test('of another boot under a clock that nothing contradicts keeps its time', async () => {
     const board = new Board(RIGHT_MS);
     const { era, stampedUs } = await (await board.start()).spooled();
     board.system.advance(60_000);

@@ -17,7 +17,7 @@ function said(route: object, topic: string, payload: string | Uint8Array, router
   return `${device}${parts ? ' with its parts' : ''} ${online ? 'online' : 'offline'}`;
 }
 
-describe('topics by which presets say whether a device is there', () => {
+describe('availability topics of presets', () => {
   test.each([
     ['zigbee2mqtt', 'zigbee2mqtt/door/availability', '{"state":"offline"}', 'door offline'],
     ['zigbee2mqtt', 'zigbee2mqtt/kitchen/window/availability', 'online', 'kitchen/window online'],

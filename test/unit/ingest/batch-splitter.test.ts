@@ -150,7 +150,7 @@ describe('statement 7: a batch beyond the limit of decompressed rows', () => {
     expect(store.batches.at(-1)?.deadLetters).toHaveLength(1);
   });
 
-  it('goes on where it stopped when the database goes away between two pieces', async () => {
+  it('continues where it stopped when the database is lost between two pieces', async () => {
     const { store, clock, writer, batch } = await setup((tried) => tried.readings.length > 2);
     const { auto } = store;
     let away = false;

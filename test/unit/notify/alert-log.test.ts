@@ -212,7 +212,7 @@ test('a mark that fails is tried again by itself', async () => {
   expect(clock.pending).toBe(0);
 });
 
-test('of very many, a thousand are routed and marked at a time, and whoever publishes waits for room', async () => {
+test('of very many, a thousand are routed and marked at a time, and the publisher waits for room', async () => {
   const [routed, marked]: [number[], number[]] = [[], []];
   const store = {
     markSent: async (all: readonly unknown[]) => {

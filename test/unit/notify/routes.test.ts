@@ -67,7 +67,7 @@ describe('the tree', () => {
     ['nowhere, as stated', {}, { name: null, location: null }, []],
     ['suppressed', { suppressed: 'silence' }, FACTS, []],
     ['history', { backfilled: true }, FACTS, []],
-    ['the end goes to whoever had the firing, whatever the routes say', { event: 'resolved' }, FACTS, ['phone?', 'mail?', 'boss?', 'ops?']],
+    ['the end goes to the sinks that had the firing, whatever the routes are', { event: 'resolved' }, FACTS, ['phone?', 'mail?', 'boss?', 'ops?']],
     ['so does a lower severity', { event: 'deescalated' }, { name: null, location: null }, ['phone?', 'mail?', 'boss?', 'ops?']],
   ] as const)('%s', (_, notification, facts, expected) => {
     expect(reach(config, notification as Partial<AlertNotification>, NOON_MS, facts as typeof FACTS)).toEqual(expected);

@@ -1,5 +1,5 @@
 import { kindOf } from '../kind/index.ts';
-import { ending, show } from '../kind/wording.ts';
+import { ending, show } from '../kind/texts.ts';
 import type { Condition } from '../rules/condition.ts';
 import type { Effect } from '../state/state.ts';
 

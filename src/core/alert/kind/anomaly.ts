@@ -2,7 +2,7 @@ import * as z from '../../schema/zod.ts';
 import type { Condition } from '../rules/condition.ts';
 import type { Evaluation } from '../state/state.ts';
 import { type Memory, defineKind, oneLevel } from './rule-kind.ts';
-import { show } from './wording.ts';
+import { show } from './texts.ts';
 
 const settings = z
   .strictObject({

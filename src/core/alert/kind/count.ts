@@ -1,7 +1,7 @@
 import type { Condition } from '../rules/condition.ts';
 import type { Evaluation } from '../state/state.ts';
 import { defineKind } from './rule-kind.ts';
-import { ending, show } from './wording.ts';
+import { ending, show } from './texts.ts';
 
 /** Open alerts of other sensors: the conditions are made of `alerts.counts` (`countRule`), and evaluated by `Counters`. */
 export const count = defineKind({

@@ -5,7 +5,7 @@ import { about, close, resolve, result } from '../state/transitions.ts';
 import { duration } from '../../schema/common.ts';
 import { defineKind, oneLevel } from './rule-kind.ts';
 import { evaluateThreshold } from './limits.ts';
-import { ending, show } from './wording.ts';
+import { ending, show } from './texts.ts';
 
 export const noData = defineKind({
   fields: {

@@ -3,7 +3,7 @@ import { duration } from '../../schema/common.ts';
 import { commonFields } from '../rules/common-fields.ts';
 import { rhythmMark } from './rhythm.ts';
 import { defineKind } from './rule-kind.ts';
-import { ending, show } from './wording.ts';
+import { ending, show } from './texts.ts';
 
 export const RHYTHM = 'auto';
 

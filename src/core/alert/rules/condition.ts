@@ -48,7 +48,7 @@ export interface Condition {
   readonly runbook: string | null;
   /** Labels of the rule itself, for matchers and receivers. */
   readonly labels: RuleLabels;
-  /** Changes whenever the condition evaluates differently; wording, runbook and labels are not part of it. */
+  /** Changes whenever the condition evaluates differently; texts, runbook and labels are not part of it. */
   readonly hash: string;
 }
 
