@@ -16,6 +16,11 @@ const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
 /** True for a metric with a column of its own in `sensor_readings`. */
 export const isCoreMetric = (name: string): name is CoreMetric => CORE.has(name);
 
+const CORE_SUFFIX = new RegExp(`[_/](${CORE_METRICS.join('|')})$`, 'i');
+
+/** The core metric that a longer name ends with: `bedroom_temperature`. */
+export const coreSuffixOf = (name: string): string | undefined => CORE_SUFFIX.exec(name)?.[1]?.toLowerCase();
+
 /** One sensor, one time, some metrics: what a codec makes of a message. */
 export interface Reading {
   /** The device's own key, as `sensors.key` stores it. */

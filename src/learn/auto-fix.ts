@@ -1,7 +1,7 @@
-import { effectiveConfig } from '../core/ingest/preset/index.ts';
+import { effectiveConfig, presetNamed } from '../core/ingest/preset/index.ts';
 import type { RouteConfig } from '../core/ingest/route-config.ts';
 import { parseTopicPattern, topicList } from '../core/ingest/topic.ts';
-import { CORE_METRICS, type RejectCode } from '../core/reading.ts';
+import { type RejectCode, coreSuffixOf } from '../core/reading.ts';
 import { isKelvin } from './doubtful-units.ts';
 import type { RouteDryRun, DryRun } from './dry-run.ts';
 
@@ -26,7 +26,7 @@ const MAX_RENAMED = 50;
 
 /** Adds the keys that a route needs to store all samples; unchanged where none helps. */
 export function autoFix(draft: DraftRoute, dryRun: RouteDryRun, all: DryRun): DraftRoute {
-  return [fixTime, fixDevice, fixUnits, fixBlocks, fixNames].reduce(
+  return [fixTime, fixDevice, fixUnits, fixByPreset, fixNames].reduce(
     (route, fix) => fix(route, dryRun),
     fixTopics(draft, dryRun, all),
   );
@@ -78,25 +78,11 @@ function withUnit(draft: DraftRoute, metric: string, unit: 'Pa' | 'kPa' | 'K', b
   };
 }
 
-/**
- * Tasmota: of two sensors that measure the same, the first one has the usual name, and whichever is left when it is
- * unplugged. As devices of their own they stay what they are.
- */
-function fixBlocks(draft: DraftRoute, { devices }: RouteDryRun): DraftRoute {
-  const { route, hints } = draft;
-  if (route.preset !== 'tasmota' || route.split_blocks !== undefined) return draft;
-  const isSecond = (name: string, names: ReadonlyMap<string, unknown>): boolean =>
-    !/^(?:ESP32|ENERGY)_/.test(name) && names.has(coreOf(name) ?? '');
-  if (![...devices.values()].some((names) => [...names.keys()].some((name) => isSecond(name, names))))
-    return draft;
-  return {
-    route: { ...route, split_blocks: true },
-    hints: [...hints, 'several sensors of one device measure the same: each is a device of its own'],
-  };
+/** Adds the keys that the preset asks for. */
+function fixByPreset(draft: DraftRoute, { devices }: RouteDryRun): DraftRoute {
+  const fixed = presetNamed(draft.route.preset ?? '')?.fix?.(draft.route, devices);
+  return fixed === undefined ? draft : { route: fixed.route, hints: [...draft.hints, fixed.hint] };
 }
-
-const CORE_SUFFIX = new RegExp(`[_/](${CORE_METRICS.join('|')})$`, 'i');
-const coreOf = (name: string): string | undefined => CORE_SUFFIX.exec(name)?.[1]?.toLowerCase();
 
 /**
  * `bedroom_temperature` of a device with no other temperature is its temperature, which rules and queries know. Only
@@ -107,19 +93,21 @@ function fixNames(draft: DraftRoute, { devices }: RouteDryRun): DraftRoute {
   const taken = new Set(Object.keys(route.metric_map ?? {}));
   if (!topicNamesMetric(route)) return draft;
   const candidates = new Set(
-    [...devices.values()].flatMap((names) => [...names.keys()]).filter((name) => CORE_SUFFIX.test(name)),
+    [...devices.values()]
+      .flatMap((names) => [...names.keys()])
+      .filter((name) => coreSuffixOf(name) !== undefined),
   );
   const alone = [...candidates].filter((name) => {
-    const core = coreOf(name);
+    const core = coreSuffixOf(name);
     return [...devices.values()].every(
       (names) =>
         !names.has(name) ||
-        [...names.keys()].every((one) => one === name || (one !== core && coreOf(one) !== core)),
+        [...names.keys()].every((one) => one === name || (one !== core && coreSuffixOf(one) !== core)),
     );
   });
   const found = alone.filter((name) => !taken.has(name)).slice(0, MAX_RENAMED);
   if (found.length === 0) return draft;
-  const renamed = Object.fromEntries(found.map((name) => [name, coreOf(name) ?? name]));
+  const renamed = Object.fromEntries(found.map((name) => [name, coreSuffixOf(name) ?? name]));
   return {
     route: { ...route, metric_map: { ...route.metric_map, ...renamed } },
     hints: [

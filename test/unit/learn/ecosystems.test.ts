@@ -49,6 +49,23 @@ describe('every ecosystem is recognised', () => {
   });
 });
 
+test.each([
+  ['two sensors of one device that measure the same', 'BME280', true],
+  ['the temperature of the chip', 'ESP32', undefined],
+])('tasmota, %s: split_blocks %s', (_, second, expected) => {
+  const learned = learnFrom(
+    jsons({
+      'tele/shed/SENSOR': {
+        Time: '2026-01-15T12:00:00',
+        DS18B20: { Temperature: 21.5 },
+        [second]: { Temperature: 22.5 },
+        TempUnit: 'C',
+      },
+    }),
+  );
+  expect(routesOf(learned)[0]?.split_blocks).toBe(expected);
+});
+
 describe('where it is not where it usually is', () => {
   const NOW_S = Date.parse('2026-01-15T12:00:00Z') / 1000;
   const rows: readonly (readonly [string, WatchedRoute[], object])[] = [

@@ -5,6 +5,15 @@ import type { RouteConfig } from '../route-config.ts';
 import type { Recognition } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
+/** By device, by name. */
+export type MetricsOfDevices = ReadonlyMap<string, ReadonlyMap<string, unknown>>;
+
+export interface RouteFix {
+  readonly route: RouteConfig;
+  /** Its purpose, for the operator. */
+  readonly hint: string;
+}
+
 /** A ready-made route for a known ecosystem. Every key of `defaults` is overridden by the same key of the route. */
 export interface Preset {
   readonly name: string;
@@ -16,6 +25,8 @@ export interface Preset {
   readonly statesUnits?: true;
   /** Hint for the operator about a route that `learn` proposes. */
   hint?(route: RouteConfig): string | undefined;
+  /** The keys that a route of it needs besides, by the metrics that its samples gave; undefined: none. */
+  fix?(route: RouteConfig, devices: MetricsOfDevices): RouteFix | undefined;
   /** The route itself, given what the operator wrote (`base_topic` and the like). */
   defaults(config: RouteConfig): RouteConfig;
   /** Topics of the ecosystem that are not telemetry, though a route's topic may match them: D15. */

@@ -1,4 +1,4 @@
-import { CORE_METRICS } from '../../reading.ts';
+import { CORE_METRICS, coreSuffixOf } from '../../reading.ts';
 import { type Range, type Ranges, joined, rangesOfPart } from '../datasheet.ts';
 import { aliasOf } from '../mapping/alias.ts';
 import { type Doc, emptyDoc, isForbiddenKey, isObject, own } from '../mapping/document.ts';
@@ -43,6 +43,14 @@ export function joinedBlocks(
     if (!Object.hasOwn(metrics, name)) metrics[name] = rest;
   }
   return metrics;
+}
+
+/** Whether among the joined metrics of a device there is one core metric twice: of the first block that has it, and of another. */
+export function hasSecondBlock(metrics: ReadonlyMap<string, unknown>): boolean {
+  return [...metrics.keys()].some((name) => {
+    const [block = ''] = name.split('_', 1);
+    return !CHIPS.has(block) && metrics.has(coreSuffixOf(name) ?? '');
+  });
 }
 
 /** Measuring ranges of the parts that a core metric may come from; a part that is not known makes it uncertain. */

@@ -4,10 +4,10 @@ import { type Draft, type Element, IGNORED } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { topicList } from '../topic.ts';
-import type { Preset } from './preset.ts';
+import type { MetricsOfDevices, Preset, RouteFix } from './preset.ts';
 import { type Recognition, nonTelemetry, telemetry } from './recognition.ts';
 import type { Observed } from './samples.ts';
-import { blockRanges, joinedBlocks, splitBlock } from './tasmota-blocks.ts';
+import { blockRanges, hasSecondBlock, joinedBlocks, splitBlock } from './tasmota-blocks.ts';
 
 const NO_KEYS: ReadonlySet<string> = new Set();
 /** Zigbee and LoRaWAN devices that a bridge receives; SetOption118 makes a topic's last level of the word. */
@@ -149,6 +149,18 @@ function datasheet({ document = {} }: Observed, device: string): Ranges | undefi
   return Object.hasOwn(sensors, part) && device !== part ? rangesOfPart(part) : blockRanges(sensors);
 }
 
+/**
+ * Of two sensors that measure the same, the first one has the usual name, and whichever is left when it is unplugged. As devices
+ * of their own they stay what they are.
+ */
+function fix(route: RouteConfig, devices: MetricsOfDevices): RouteFix | undefined {
+  if (route.split_blocks !== undefined || ![...devices.values()].some(hasSecondBlock)) return undefined;
+  return {
+    route: { ...route, split_blocks: true },
+    hint: 'several sensors of one device measure the same: each is a device of its own',
+  };
+}
+
 /** Tasmota: one object per sensor in a message; times without an offset are local. */
 export const tasmota: Preset = {
   name: 'tasmota',
@@ -167,5 +179,6 @@ export const tasmota: Preset = {
   rest: () => ['tele/#', 'stat/#', 'cmnd/#', 'tasmota/discovery/#'],
   datasheet,
   shape: (config) => shape(config.split_blocks === true),
+  fix,
   recognise,
 };
