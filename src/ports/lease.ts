@@ -1,4 +1,4 @@
-import type { SectionDigests } from '../core/alert/cluster/section-digests.ts';
+import type { SectionDigests } from '../core/alert/cluster/shard.ts';
 import type { GroupView, OwnedShards } from '../core/alert/cluster/shard-lease.ts';
 import type { Millis } from '../core/reading.ts';
 

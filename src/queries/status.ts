@@ -1,5 +1,5 @@
 import { clientOf } from '../adapters/timescale/alert/lease-store.ts';
-import type { SectionDigests } from '../core/alert/cluster/section-digests.ts';
+import type { SectionDigests } from '../core/alert/cluster/shard.ts';
 import type { Db } from './db.ts';
 
 export const shareGroupSql = `

@@ -1,15 +1,14 @@
 import { connect } from 'node:net';
 import { createMetrics } from '../../src/adapters/http/metrics.ts';
-import { type HttpServer, startHttp } from '../../src/adapters/http/server.ts';
+import { type HttpServer, startHttp, type TlsFiles } from '../../src/adapters/http/server.ts';
 import { type Api, createApi } from '../../src/api/app.ts';
 import type { AccessOptions } from '../../src/api/access/access.ts';
-import { Tokens, parseTokens } from '../../src/api/access/tokens.ts';
+import { parseTokens, Tokens } from '../../src/api/access/tokens.ts';
 import type { Page } from '../../src/api/page.ts';
 import type { DaemonDeps } from '../../src/api/deps.ts';
 import { RESOURCES } from '../../src/api/resource/index.ts';
 import type { AnyResource } from '../../src/api/resource/resource.ts';
 import { openFrameWriter } from '../../src/app/export/write.ts';
-import type { TlsFiles } from '../../src/adapters/http/tls-files.ts';
 import { createSystemClock } from '../../src/adapters/system/clock.ts';
 import type { Db } from '../../src/queries/db.ts';
 import { SensorIndex } from '../../src/queries/sensor-index.ts';

@@ -1,24 +1,29 @@
+import { readFileSync } from 'node:fs';
 import {
+  createServer,
   type IncomingMessage,
   type RequestListener,
   type Server,
   type ServerOptions,
   type ServerResponse,
-  createServer,
 } from 'node:http';
-import type { Server as TlsServer } from 'node:tls';
-import { FieldwatchError } from '../../core/errors.ts';
+import { createSecureContext, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
+import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { Connection } from '../../ports/http.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import { type Cut, HEADERS_MS, IDLE_MS, REQUEST_MS, limitConnections } from './connection-limits.ts';
+import { type Cut, HEADERS_MS, IDLE_MS, limitConnections, REQUEST_MS } from './connection-limits.ts';
 import type { MetricsRegistry } from './metrics.ts';
-import { type TlsFiles, readTlsFiles } from './tls-files.ts';
 
 /** One part of readiness: the fault as text, or nothing. */
 export interface ReadinessCheck {
   readonly name: string;
   /** `fail` makes the daemon not ready; `degraded` is only reported. */
   readonly check: () => { readonly status: 'ok' | 'degraded' | 'fail'; readonly detail?: string };
+}
+
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 
 export interface HttpOptions {
@@ -228,4 +233,18 @@ function listen(server: Server, { host, port }: HttpOptions): Promise<void> {
     });
     server.listen(port, host, resolve);
   });
+}
+
+/** Certificate and key as they are now. Throws where they cannot be used. */
+function readTlsFiles({ certFile, keyFile }: TlsFiles): SecureContextOptions {
+  try {
+    const context = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+    createSecureContext(context);
+    return context;
+  } catch (cause) {
+    throw new FieldwatchError(`http.tls: ${certFile} and ${keyFile} cannot be used: ${messageOf(cause)}`, {
+      ...{ code: 'HTTP_TLS_FILE', kind: 'config', cause },
+      remedy: 'Both have to be PEM, belong together, and be readable for the user of the daemon.',
+    });
+  }
 }

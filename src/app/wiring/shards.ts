@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { GroupListener } from '../../adapters/timescale/alert/group-listener.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { sectionDigests } from '../../config/section-digests.ts';
-import type { SectionDigests } from '../../core/alert/cluster/section-digests.ts';
+import type { SectionDigests } from '../../core/alert/cluster/shard.ts';
 import { receiversIn } from '../../core/alert/cluster/shard-lease.ts';
 import type { LastReadings } from '../../ports/alerts.ts';
 import type { Connectivity } from '../../ports/messages.ts';

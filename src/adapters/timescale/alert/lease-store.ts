@@ -1,7 +1,6 @@
 import type pg from 'pg';
-import type { SectionDigests } from '../../../core/alert/cluster/section-digests.ts';
+import { type SectionDigests, type ShardMember, SHARDS } from '../../../core/alert/cluster/shard.ts';
 import type { GroupView, OwnedShards } from '../../../core/alert/cluster/shard-lease.ts';
-import { SHARDS, type ShardMember } from '../../../core/alert/cluster/shard.ts';
 import type { ClaimStore, DaemonSeen, LeaseStore, MemberReport, Remains } from '../../../ports/lease.ts';
 import { databaseError } from '../errors.ts';
 import { isoMicros, storableText } from '../values.ts';

@@ -1,7 +1,6 @@
 import type { Millis } from '../../reading.ts';
-import type { SectionDigests } from './section-digests.ts';
+import { isLive, type SectionDigests } from './shard.ts';
 import type { GroupView } from './shard-lease.ts';
-import { isLive } from './shard.ts';
 
 /** Members are reconfigured one after the other: until then a difference is no news. */
 export const DIFFERENT_AFTER_MS = 60_000;

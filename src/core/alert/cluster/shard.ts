@@ -1,5 +1,4 @@
 import type { Millis } from '../../reading.ts';
-import type { SectionDigests } from './section-digests.ts';
 
 /**
  * Alerts are evaluated in shards: each shard is a fixed part of the sensors, and at most one member of a share group
@@ -18,6 +17,9 @@ export const shardOf = (sensorId: number): number => Math.imul(sensorId, 0x9e377
 
 /** How long a renewal of a member's row holds its shards. */
 export const LEASE_MS = 10_000;
+
+/** A digest of each section of a member's configuration that decides which rows its readings become, by its name. */
+export type SectionDigests = Readonly<Record<string, string>>;
 
 /** A member of the share group, from its row; times are those of the database's clock, the only one that members share. */
 export interface ShardMember {

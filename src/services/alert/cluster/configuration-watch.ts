@@ -1,9 +1,9 @@
 import {
-  DIFFERENT_AFTER_MS,
   type ConfigurationDifference,
   differences,
+  DIFFERENT_AFTER_MS,
 } from '../../../core/alert/cluster/group-configuration.ts';
-import type { SectionDigests } from '../../../core/alert/cluster/section-digests.ts';
+import type { SectionDigests } from '../../../core/alert/cluster/shard.ts';
 import type { GroupView } from '../../../core/alert/cluster/shard-lease.ts';
 import type { Logger, Metrics } from '../../../ports/metrics.ts';
 
