@@ -16,7 +16,7 @@ export interface BenchBroker {
   /** Before every topic: nothing of ours must look like a reading to others on a shared broker. */
   readonly topicRoot: string;
   readonly version: string;
-  /** Of a broker of the bench's own. */
+  /** Process of a broker of the bench's own. */
   readonly pid?: number | undefined;
 }
 

@@ -197,7 +197,7 @@ export function backlogFigures(runs: readonly BacklogRun[]): readonly Figure[] {
       const found: Figure = { part: 'backlog', measure: `${name}: ${measure}`, unit, ...own };
       if (base === undefined) return found;
       const reference = { what: base.name, unit, ...side(base.rounds, of) };
-      // Of the rounds, each with its own reference.
+      // Over the rounds, each with its own reference.
       const ratio = median(own.runs.map((value, n) => compared(value, reference.runs[n] ?? NaN)));
       return {
         ...found,

@@ -151,7 +151,7 @@ interface Stored {
   readonly rssi: number;
 }
 
-/** The same rows by `store.commit`; making them ready is not counted. */
+/** Stores the rows by `store.commit`; making them ready is not counted. */
 async function storeOnce(url: string, rows: readonly Stored[]): Promise<number> {
   const store = createReadingStore(
     { url },

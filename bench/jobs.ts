@@ -63,7 +63,7 @@ export interface MemberJob {
 
 export interface MemberReport {
   readonly stored: number;
-  /** Of the last commit, by the clock that all processes of the machine have. */
+  /** Time of the last commit, by the clock that all processes of the machine have. */
   readonly storedAtMs: number;
   readonly batches: number;
   readonly cpuSeconds: number;
@@ -83,7 +83,7 @@ export interface WatchedJob {
 
 export interface WatchedReport {
   readonly stored: number;
-  /** Of the last commit, by the clock that all processes of the machine have. */
+  /** Time of the last commit, by the clock that all processes of the machine have. */
   readonly storedAtMs: number;
   readonly cpuSeconds: number;
   /** From publishing to commit; NaN unless it was asked for. */
@@ -133,7 +133,7 @@ export interface PublishReport {
 export interface LiveJob {
   readonly broker: PublishTo;
   readonly messages: number;
-  /** Of the reading in the first payload. */
+  /** Time of the reading in the first payload. */
   readonly startMs: number;
   readonly seed: number;
   /** The most that may lack their PUBACK. */

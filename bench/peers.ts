@@ -133,7 +133,7 @@ async function subscribed(
     await queueMessages(broker, 1, timeline.take(1), seededRandom(options.seed));
     await sleep(SLOWEST_POLL_MS);
   }
-  // Those under way when the first one was stored.
+  // Messages under way when the first one was stored.
   for (let last = -1, now = await table.rows(); now !== last; last = now, now = await table.rows())
     await sleep(10 * SLOWEST_POLL_MS);
 }

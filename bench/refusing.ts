@@ -42,7 +42,7 @@ const WORST = [
   {
     measure: 'loop delay, 40,000 arrays in 40 records',
     letters: 0,
-    // Of each record as many as `limits.max_metrics`.
+    // As many of each record as `limits.max_metrics`.
     values: 40 * 256,
     alerts: 0,
     records: (at: number) => recordsOf(at, 40, 1000, [0]),
@@ -52,7 +52,7 @@ const WORST = [
     letters: 0,
     values: 80 * 250,
     alerts: 80 * 250,
-    // Of devices that no other message is about: each value raises an alert.
+    // Devices that no other message is about: each value raises an alert.
     records: (at: number) =>
       recordsOf(at, 80, 250, ALERTING).map((of, n) => ({ ...of, device: `d${at}-${n}` })),
   },

@@ -27,7 +27,7 @@ export interface ScaleRun {
   readonly membersCpu: number;
   readonly databaseCpu: number;
   readonly brokerCpu: number;
-  /** Of the largest. */
+  /** Memory of the largest member. */
   readonly peakMegabytes: number;
   /** From the first message to the last row and its evaluation. */
   readonly seconds: number;

@@ -74,7 +74,7 @@ export function* messagesOf(
   }
 }
 
-/** The same in order, so many at a time; the last may be fewer. */
+/** The items in order, so many at a time; the last may be fewer. */
 export function* chunked<T>(items: Iterable<T>, size: number): Generator<T[]> {
   let chunk: T[] = [];
   for (const item of items) {

@@ -18,7 +18,7 @@ interface Line {
 /** Reads the daemon's log as it comes: remembers what should not be there, and the last words. */
 export class LogReader {
   readonly suspects: string[] = [];
-  /** Of the lines of level warn and error, by their message. */
+  /** Number of lines of level warn and error, by their message. */
   readonly troubles = new Map<string, number>();
   private lines = 0;
   private readonly seenAt = new Map<string, number>();

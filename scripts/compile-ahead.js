@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { compiledFile, loadScript } from '../dist/lib/compiled-script.js';
 
-/** Of every section that is read and checked by code of its own. */
+/** A configuration with every section that is read and checked by code of its own. */
 const SAMPLE = `
 mqtt: { url: "mqtt://broker" }
 database: { url: "postgres://fieldwatch@database/fieldwatch" }

@@ -3,9 +3,9 @@ import type { BenchBroker } from '../broker.ts';
 export interface PeerPlace {
   readonly databaseUrl: string;
   readonly broker: BenchBroker;
-  /** Of a persistent session: what is published while the program is stopped waits in it. */
+  /** Names a persistent session: what is published while the program is stopped waits in it. */
   readonly clientId: string;
-  /** Of this run alone: `files` are written there. */
+  /** A folder for this run alone: `files` are written there. */
   readonly folder: string;
 }
 

@@ -17,7 +17,7 @@ export type SoakReport =
       readonly kind: 'look';
       readonly phase: number;
       readonly rssBytes: number;
-      /** Of this phase so far, in milliseconds; NaN without a value. */
+      /** Figures of this phase so far, in milliseconds; NaN without a value. */
       readonly loopDelayP99Ms: number;
       readonly loopDelayMaxMs: number;
       readonly latencyP99Ms: number;

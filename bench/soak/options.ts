@@ -5,11 +5,11 @@ export type Mode = (typeof MODES)[number];
 
 export interface SoakOptions {
   readonly mode: Mode;
-  /** Of the outage, or of the steady load; `no_data_after` of the sensors that fall silent. */
+  /** Length of the outage, or of the steady load; `no_data_after` of the sensors that fall silent. */
   readonly seconds: number;
   /** Messages a second. */
   readonly rate: number;
-  /** That fall silent together. */
+  /** Sensors that fall silent together. */
   readonly sensors: number;
   /** Sensors whose alerts change with each of their readings. */
   readonly alerting: number;

@@ -7,7 +7,7 @@ import { SESSION_FAULTS } from './sessions.ts';
 /** Every kind of fault: to add one is an entry in a file of this folder. */
 const FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...LINK_FAULTS, ...SESSION_FAULTS, ...DISK_FAULTS];
 
-/** Those that can be done to a database, all or the ones that were asked for. Throws on a kind that there is not. */
+/** Faults that are possible with a database: all, or the requested ones. Throws on an unknown kind. */
 export function faultsFor(backend: 'embedded' | 'server', only: readonly string[] | undefined): Fault[] {
   const possible = FAULTS.filter(({ needs }) => needs === undefined || needs === backend);
   if (only === undefined) return possible;

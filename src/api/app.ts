@@ -43,7 +43,7 @@ export interface Served {
 
 /** The key of a sensor, escaped. */
 const PARAMETER_CHARACTERS = 4096;
-/** Of a path, in a message. */
+/** Characters of a path in a message. */
 const SHOWN_CHARACTERS = 256;
 /** Each holds a few thousand rows, for as long as its client takes to read them. */
 const EXPORTS = { total: 4, each: 2 };

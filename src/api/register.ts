@@ -11,7 +11,7 @@ import type { AnyResource } from './resource/resource.ts';
 import { sendJson, writtenJson } from './send-json.ts';
 
 export const BODY_BYTES = 64 * 1024;
-/** Of an answer that is sent piece by piece. */
+/** Limit of an answer that is sent piece by piece. */
 const STREAM_MS = 300_000;
 
 interface Registering {

@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
 
-/** Of every resource. */
+/** Path prefix of every resource. */
 export const API_PREFIX = '/api/v1';
 
 /** The facts of a request that decide who sent it. */

@@ -151,7 +151,7 @@ export interface Context extends Pick<AppDeps, 'logger' | 'metrics' | 'alertLog'
   readonly servers: Servers;
   readonly database: Database;
   readonly mqtt: MqttSource;
-  /** The same, where a benchmark wraps it. */
+  /** `mqtt`, or its wrapper in a benchmark. */
   readonly source: MessageSource;
   readonly registry: SensorRegistry;
   readonly dispatcher: NotificationDispatcher;

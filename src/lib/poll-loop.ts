@@ -16,7 +16,7 @@ export class PollLoop {
   private running: Promise<void> | undefined;
   /** The call that follows at the end of the one under way. */
   private again: Promise<void> | undefined;
-  /** The same, after at most this time. */
+  /** Limit of the wait after the call under way. */
   private soonMs = Infinity;
   private stopped = false;
 

@@ -259,8 +259,8 @@ class LevelSpool implements Spool {
     this.#spoolId = before.spoolId;
     if (before.sentinelFault !== undefined)
       this.#deps.logger.error(
-        { folder },
-        `spool: sentinel ${before.sentinelFault}, missing records not detectable at this start`,
+        { folder, sentinel: before.sentinelFault },
+        'spool: sentinel unusable, missing records not detectable at this start',
       );
     this.#lost(before.gone, 'another folder is in its place');
     if (found.missing.records === 0) {
@@ -350,8 +350,8 @@ class LevelSpool implements Spool {
     if (records === 0) return;
     this.#account.lost(missing);
     this.#deps.logger.error(
-      { records, items, folder: join(this.#options.folder, 'damaged') },
-      `spool: records lost: ${why}`,
+      { records, items, folder: join(this.#options.folder, 'damaged'), error: why },
+      'spool: records lost',
     );
   }
 

@@ -10,7 +10,7 @@ export interface StateBefore {
   readonly spoolId: string;
   /** The folder has this name already. */
   readonly named: boolean;
-  /** Of this store; undefined where nothing is. */
+  /** Noted about this store; undefined where nothing is. */
   readonly noted: Noted | undefined;
   /** This process had it open and knows where its lanes end. */
   readonly again: boolean;

@@ -13,7 +13,7 @@ export interface ResourceRequest<Params, Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly by: Caller;
-  /** The same, with where the request comes from. */
+  /** `by`, and the origin of the request. */
   readonly visit: Visit;
   readonly headers: IncomingHttpHeaders;
   /** Aborted when the client is gone. */

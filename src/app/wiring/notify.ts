@@ -79,8 +79,8 @@ export function warnOfEcho(config: Config, filters: readonly string[], logger: L
     const published = definitionOf(sink).publishesTo?.(sink);
     if (published !== undefined && isIngested(published.topic))
       logger.warn(
-        { prefix: published.prefix },
-        `a route matches the topics of an ${sink.kind} sink: its alerts would be ingested`,
+        { kind: sink.kind, prefix: published.prefix },
+        'a route matches the topics of a sink: its alerts would be ingested',
       );
   }
   const { topic } = config.mqtt.commands;

@@ -7,5 +7,5 @@ export function Name({ text, most = 120 }: { readonly text: string; readonly mos
   return <bdi title={short === shown ? undefined : shown}>{short}</bdi>;
 }
 
-/** The same, however long it is. */
+/** A text of another system, however long it is. */
 export const Foreign = ({ text }: { readonly text: string }) => <bdi>{visible(text)}</bdi>;

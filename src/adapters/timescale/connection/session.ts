@@ -78,7 +78,7 @@ export class DatabaseSession {
     await this.disconnect();
   }
 
-  /** The same, and the work under way is cut off. */
+  /** `close`, and the work under way is cut off. */
   async hangUp(): Promise<void> {
     this.#closed = true;
     await this.#end();

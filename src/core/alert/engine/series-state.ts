@@ -123,7 +123,7 @@ export class SeriesState {
     return this.noData !== undefined && this.noData.work.kind !== 'ok';
   }
 
-  /** The same, or it was closed by hand meanwhile: until something is received. */
+  /** `silent`, or closed by hand meanwhile: until something is received. */
   get missed(): boolean {
     return this.noData !== undefined && this.noData.work !== OK;
   }

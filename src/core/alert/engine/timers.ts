@@ -144,7 +144,7 @@ export class SeriesTimers {
     return this.timers.nextMs;
   }
 
-  /** The same, including what was taken and not committed: the next working set takes it again. */
+  /** `nextMs`, including what was taken and not committed: the next working set takes it again. */
   get uncommittedMs(): Millis {
     return this.taken.reduce((least, [, dueMs]) => Math.min(least, dueMs), this.timers.nextMs);
   }

@@ -54,7 +54,7 @@ export function lookup(root: unknown, path: Pointer): unknown {
   return node;
 }
 
-/** The same for a path in text: it is parsed each time. */
+/** `lookup` of a path in text, which is parsed each time. */
 export const valueAt = (root: unknown, path: string): unknown => lookup(root, pointer(path));
 
 /** The pointer to a member of the document. */

@@ -22,7 +22,7 @@ export interface Draft {
   readonly suffix?: string | undefined;
   /** The time as the format itself sends it; null is "none". The route's `time.path` goes before it. */
   readonly time?: unknown;
-  /** The same, already in microseconds. */
+  /** `time`, already in microseconds. */
   readonly timeUs?: Micros | undefined;
   /** `timeUs` counts from the arrival: it is no time of the record's own (D12). */
   readonly relative?: boolean;

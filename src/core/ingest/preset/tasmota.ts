@@ -150,8 +150,8 @@ function datasheet({ document = {} }: Observed, device: string): Ranges | undefi
 }
 
 /**
- * Of two sensors that measure the same, the first one has the usual name, and whichever is left when it is unplugged. As devices
- * of their own they stay what they are.
+ * Makes two sensors that measure the same devices of their own, which stay what they are. Otherwise the first one has the usual
+ * name, or whichever is left when it is unplugged.
  */
 function fix(route: RouteConfig, devices: MetricsOfDevices): RouteFix | undefined {
   if (route.split_blocks !== undefined || ![...devices.values()].some(hasSecondBlock)) return undefined;

@@ -3,7 +3,7 @@ import { OUR_TABLES } from '../schema/our-tables.ts';
 /** Patterns that delete rows, in the text of a function or procedure. */
 const DELETES = '\\m(delete\\s+from|truncate|drop_chunks|drop\\s+table)\\M';
 
-/** The same, plus decompression of chunks. */
+/** Patterns that delete rows or decompress chunks. */
 export const UNDOES = `${DELETES}|\\m(decompress_chunk|convert_to_rowstore)\\M`;
 
 /** Patterns that delete from a table that the text does not name: by a variable, or in dynamic SQL. */
