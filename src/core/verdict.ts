@@ -1,3 +1,4 @@
+import { capital } from './capital.ts';
 import type { Severity } from './alert/model.ts';
 import { counted } from './counted.ts';
 import { plainText } from './printable.ts';
@@ -52,8 +53,6 @@ function allIsWell({ sensors }: VerdictFacts): string {
   if (sensors === undefined || sensors.total === 0) return 'All is well; no sensor has sent anything yet.';
   return `All is well: ${counted(sensors.total, 'sensor')}, no alert is open.`;
 }
-
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function reasonsOf(facts: VerdictFacts): VerdictReason[] {
   return [

@@ -26,54 +26,52 @@ export function analyzeWith(db: Db, nowMs: () => Millis): Analyze {
     const keys = await presentKeys(db, { sensor, location, metric });
     return { from: start, to: end, sensor: keys, location };
   };
-  const analyses: Analyze = {
-    describe: async ({ metrics, bySensor, ...range }) =>
-      describe(db, { ...(await chosen(range, metrics)), metrics, bySensor }),
-    correlate: async ({
-      of = CORRELATE_DEFAULTS.of,
-      method = CORRELATE_DEFAULTS.method,
-      metrics,
-      ...range
-    }) => {
+  return {
+    describe: async (given) => {
+      const { metrics, bySensor, ...range } = checked('describe', given);
+      return describe(db, { ...(await chosen(range, metrics)), metrics, bySensor });
+    },
+    correlate: async (given) => {
+      const {
+        of = CORRELATE_DEFAULTS.of,
+        method = CORRELATE_DEFAULTS.method,
+        ...rest
+      } = checked('correlate', given);
+      const { metrics, ...range } = rest;
       among('of', of, CORRELATED);
       among('method', method, CORRELATIONS);
       return correlate(db, { ...(await chosen(range, metrics)), ...bucketsOf(range), of, method, metrics });
     },
-    pattern: async ({ metric, of = DEFAULT_PATTERN, timeZone, bySensor, ...range }) => {
-      among('of', of, PATTERNS);
-      return pattern(db, {
-        ...(await chosen(range, metric)),
+    pattern: async (given) => {
+      const {
         metric,
-        of,
-        zone: input.zoneOf(timeZone),
+        of = DEFAULT_PATTERN,
+        timeZone,
         bySensor,
-      });
+        ...range
+      } = checkedOfMetric('pattern', given);
+      among('of', of, PATTERNS);
+      const zone = input.zoneOf(timeZone);
+      return pattern(db, { ...(await chosen(range, metric)), metric, of, zone, bySensor });
     },
-    missing: async ({ metric, factor = DEFAULT_FACTOR, timeZone, ...range }) => {
+    missing: async (given) => {
+      const { metric, factor = DEFAULT_FACTOR, timeZone, ...range } = checked('missing', given);
       number('factor', factor);
       const zone = input.zoneOf(timeZone);
       return missing(db, { ...(await chosen(range, metric)), metric, factor, zone });
     },
-    resample: async ({
-      metric,
-      method = RESAMPLE_DEFAULTS.method,
-      fill = RESAMPLE_DEFAULTS.fill,
-      ...range
-    }) => {
+    resample: async (given) => {
+      const { metric, ...rest } = checkedOfMetric('resample', given);
+      const { method = RESAMPLE_DEFAULTS.method, fill = RESAMPLE_DEFAULTS.fill, ...range } = rest;
       among('method', method, METHODS);
       among('fill', fill, FILLS);
       return resample(db, { ...(await chosen(range, metric)), ...bucketsOf(range), metric, method, fill });
     },
-    outliers: async ({
-      metric,
-      method = OUTLIER_DEFAULTS.method,
-      window,
-      minValues = OUTLIER_DEFAULTS.minValues,
-      limit,
-      ...rest
-    }) => {
+    outliers: async (given) => {
+      const { metric, method = OUTLIER_DEFAULTS.method, ...rest } = checkedOfMetric('outliers', given);
       among('method', method, OUTLIERS);
-      const { threshold = THRESHOLDS[method], ...range } = rest;
+      const { threshold = THRESHOLDS[method], minValues = OUTLIER_DEFAULTS.minValues, ...others } = rest;
+      const { window, limit, ...range } = others;
       number('threshold', threshold);
       number('minValues', minValues);
       const windowMs = input.windowOf(window);
@@ -81,22 +79,15 @@ export function analyzeWith(db: Db, nowMs: () => Millis): Analyze {
       return outliers(db, { ...(await chosen(range, metric)), ...query });
     },
   };
-  return {
-    describe: async (given) => analyses.describe(checked('describe', given)),
-    correlate: async (given) => analyses.correlate(checked('correlate', given)),
-    pattern: async (given) => analyses.pattern(checked('pattern', given, 'analysisOfMetric')),
-    missing: async (given) => analyses.missing(checked('missing', given)),
-    resample: async (given) => analyses.resample(checked('resample', given, 'analysisOfMetric')),
-    outliers: async (given) => analyses.outliers(checked('outliers', given, 'analysisOfMetric')),
-  };
 }
 
-function checked<Input>(
-  call: string,
-  given: Input,
-  shape: 'analysis' | 'analysisOfMetric' = 'analysis',
-): Input {
-  checkArgument(`analyze.${call}`, 'input', given, shape);
+function checked<Input>(call: string, given: Input): Input {
+  checkArgument(`analyze.${call}`, 'input', given, 'analysis');
+  return given;
+}
+
+function checkedOfMetric<Input>(call: string, given: Input): Input {
+  checkArgument(`analyze.${call}`, 'input', given, 'analysisOfMetric');
   return given;
 }
 

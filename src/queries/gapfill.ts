@@ -119,6 +119,8 @@ export const resampleSql = (bucket: Bucket, method: Method, fill: Fill): string 
   return text;
 };
 
+export const RESAMPLE_SUMMARY = 'one value a bucket and sensor, with gaps filled or not';
+
 export const RESAMPLE_DEFAULTS: Pick<ResampleQuery, 'method' | 'fill'> = { method: 'mean', fill: 'null' };
 
 export interface ResampleQuery extends GapfillQuery {

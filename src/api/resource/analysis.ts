@@ -1,15 +1,16 @@
+import { capital } from '../../core/capital.ts';
 import { FieldwatchError } from '../../core/errors.ts';
-import { correlate } from '../../queries/analyze/correlate.ts';
-import { describe } from '../../queries/analyze/describe.ts';
+import { CORRELATE_SUMMARY, correlate } from '../../queries/analyze/correlate.ts';
+import { DESCRIBE_SUMMARY, describe } from '../../queries/analyze/describe.ts';
 import { inputReader } from '../../queries/analyze/input.ts';
-import { missing } from '../../queries/analyze/missing.ts';
-import { THRESHOLDS, outliers } from '../../queries/analyze/outliers.ts';
-import { pattern } from '../../queries/analyze/pattern.ts';
+import { MISSING_SUMMARY, missing } from '../../queries/analyze/missing.ts';
+import { OUTLIERS_SUMMARY, THRESHOLDS, outliers } from '../../queries/analyze/outliers.ts';
+import { PATTERN_SUMMARY, pattern } from '../../queries/analyze/pattern.ts';
 import { readingsUpTo } from '../../queries/analyze/size.ts';
 import { appMetrics } from '../../queries/app-metrics.ts';
 import { counterUse } from '../../queries/counters.ts';
 import type { Selection, TimeRange } from '../../queries/db.ts';
-import { resample } from '../../queries/gapfill.ts';
+import { RESAMPLE_SUMMARY, resample } from '../../queries/gapfill.ts';
 import { type Names, presentKeys } from '../../queries/names.ts';
 import {
   appMetricsQuery,
@@ -84,7 +85,7 @@ const descriptions = resource({
   ...common,
   id: 'describe',
   path: '/analysis/describe',
-  summary: 'Count, mean, deviation, extremes and quartiles of metrics',
+  summary: capital(DESCRIBE_SUMMARY),
   query: describeQuery,
   answer: descriptionsSchema,
   async handle({ query }, deps) {
@@ -99,7 +100,7 @@ const correlations = resource({
   ...common,
   id: 'correlate',
   path: '/analysis/correlate',
-  summary: 'Correlation of metrics, or of sensors, by their means of common buckets',
+  summary: capital(CORRELATE_SUMMARY),
   query: correlateQuery,
   answer: correlationsSchema,
   async handle({ query }, deps) {
@@ -115,7 +116,7 @@ const patterns = resource({
   ...common,
   id: 'pattern',
   path: '/analysis/pattern',
-  summary: 'What is usual at each hour of a day, day of a week, or hour of a week',
+  summary: capital(PATTERN_SUMMARY),
   query: patternQuery,
   answer: patternSchema,
   async handle({ query }, deps) {
@@ -131,7 +132,7 @@ const presences = resource({
   ...common,
   id: 'missing',
   path: '/analysis/missing',
-  summary: "Gaps longer than a sensor's own rhythm, and the share that is there of each day",
+  summary: capital(MISSING_SUMMARY),
   query: missingQuery,
   answer: presencesSchema,
   async handle({ query }, deps) {
@@ -188,7 +189,7 @@ const resampled = resource({
   ...common,
   id: 'resample',
   path: '/analysis/resample',
-  summary: 'One value a bucket and sensor, with gaps filled or not',
+  summary: capital(RESAMPLE_SUMMARY),
   query: resampleQuery,
   answer: resampledSchema,
   async handle({ query }, deps) {
@@ -206,7 +207,7 @@ const outlying = resource({
   ...common,
   id: 'outliers',
   path: '/analysis/outliers',
-  summary: 'Values far from what is usual for their sensor, furthest first',
+  summary: capital(OUTLIERS_SUMMARY),
   query: outliersQuery,
   answer: outliersSchema,
   async handle({ query }, deps) {

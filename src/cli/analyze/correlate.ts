@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import type { Bucket } from '../../core/bucket.ts';
 import { groupedBy } from '../../core/grouped.ts';
 import {
+  CORRELATE_SUMMARY,
   CORRELATED,
   CORRELATE_DEFAULTS,
   CORRELATIONS,
@@ -37,7 +38,7 @@ export const correlateCommand: CliCommand = (cli) =>
   withAnalyzeOptions(
     subcommand(
       'correlate',
-      'correlation of metrics, or of sensors, by their means of common buckets',
+      CORRELATE_SUMMARY,
       'fieldwatch analyze correlate --sensor greenhouse-02 --since 7d\n' +
         'fieldwatch analyze correlate --of sensors --metric temperature --location coldroom --bucket 10m',
     ),

@@ -1,5 +1,5 @@
 import { groupedBy } from '../../core/grouped.ts';
-import { describe } from '../../queries/analyze/describe.ts';
+import { DESCRIBE_SUMMARY, describe } from '../../queries/analyze/describe.ts';
 import type { Description } from '../../queries/rows.ts';
 import { repeated } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
@@ -26,7 +26,7 @@ export const describeCommand: CliCommand = (cli) =>
   withAnalyzeOptions(
     subcommand(
       'describe',
-      'count, mean, standard deviation, extremes and quartiles of each metric',
+      DESCRIBE_SUMMARY,
       'fieldwatch analyze describe --location coldroom --since 30d --by-sensor',
     ),
     '7d',

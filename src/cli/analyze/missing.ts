@@ -1,4 +1,4 @@
-import { DEFAULT_FACTOR, missing } from '../../queries/analyze/missing.ts';
+import { MISSING_SUMMARY, DEFAULT_FACTOR, missing } from '../../queries/analyze/missing.ts';
 import type { Gap, SensorPresence } from '../../queries/rows.ts';
 import { numeric, bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
@@ -65,7 +65,7 @@ export const missingCommand: CliCommand = (cli) =>
   withAnalyzeOptions(
     subcommand(
       'missing',
-      "gaps longer than the sensor's own rhythm, and the share that is there",
+      MISSING_SUMMARY,
       'fieldwatch analyze missing --since 7d\nfieldwatch analyze missing --sensor coldroom-07 --gaps\nfieldwatch analyze missing --days --tz Europe/Berlin --plot',
     ),
     '7d',

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import {
+  OUTLIERS_SUMMARY,
   OUTLIERS,
   OUTLIER_DEFAULTS,
   THRESHOLDS,
@@ -28,7 +29,7 @@ export const outliersCommand: CliCommand = (cli) =>
   withAnalyzeOptions(
     subcommand(
       'outliers',
-      'values far from what is usual for their sensor, furthest first',
+      OUTLIERS_SUMMARY,
       'fieldwatch analyze outliers --metric temperature --window 1h --since 7d\n' +
         'fieldwatch analyze outliers --method mad --since 30d --threshold 5',
     ),

@@ -1,6 +1,12 @@
 import { Option } from 'commander';
 import { groupedBy } from '../../core/grouped.ts';
-import { DEFAULT_PATTERN, PATTERNS, type PatternOf, pattern } from '../../queries/analyze/pattern.ts';
+import {
+  PATTERN_SUMMARY,
+  DEFAULT_PATTERN,
+  PATTERNS,
+  type PatternOf,
+  pattern,
+} from '../../queries/analyze/pattern.ts';
 import type { PatternPart } from '../../queries/rows.ts';
 import { bucketZoneOption } from '../arguments.ts';
 import { type CliCommand, subcommand } from '../command.ts';
@@ -37,7 +43,7 @@ export const patternCommand: CliCommand = (cli) =>
   withAnalyzeOptions(
     subcommand(
       'pattern',
-      'what is usual at each hour of a day, day of a week, or hour of a week',
+      PATTERN_SUMMARY,
       'fieldwatch analyze pattern --metric temperature --tz Europe/Berlin --since 30d --plot\n' +
         'fieldwatch analyze pattern --metric co2 --of week --tz Europe/Berlin --plot',
     ),

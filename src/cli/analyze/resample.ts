@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import type { Bucket } from '../../core/bucket.ts';
 import { groupedBy } from '../../core/grouped.ts';
 import {
+  RESAMPLE_SUMMARY,
   FILLS,
   type Fill,
   METHODS,
@@ -33,7 +34,7 @@ export const resampleCommand: CliCommand = (cli) =>
   withAnalyzeOptions(
     subcommand(
       'resample',
-      'one value a bucket and sensor, with gaps filled or not',
+      RESAMPLE_SUMMARY,
       'fieldwatch analyze resample --sensor coldroom-07 --bucket 10m --method median --fill linear --csv\n' +
         'fieldwatch analyze resample --sensor coldroom-07 --bucket 1h --since 7d --plot',
     ),

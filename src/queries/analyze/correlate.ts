@@ -6,6 +6,8 @@ import { sensorsWhere } from '../readings.ts';
 import type { PairCorrelation } from '../rows.ts';
 import { ALL_VALUES, compareMetrics } from './values.ts';
 
+export const CORRELATE_SUMMARY = 'correlation of metrics, or of sensors, by their means of common buckets';
+
 export const CORRELATED = ['metrics', 'sensors'] as const;
 export type Correlated = (typeof CORRELATED)[number];
 export const CORRELATIONS = ['pearson', 'spearman'] as const;

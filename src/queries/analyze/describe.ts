@@ -3,6 +3,8 @@ import { type Db, type Selection, type TimeRange, selected } from '../db.ts';
 import type { Description } from '../rows.ts';
 import { ALL_VALUES, compareMetrics } from './values.ts';
 
+export const DESCRIBE_SUMMARY = 'count, mean, standard deviation, extremes and quartiles of each metric';
+
 export interface DescribeQuery extends TimeRange, Selection {
   /** Absent: all of them. */
   readonly metrics?: readonly string[] | undefined;

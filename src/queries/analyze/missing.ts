@@ -3,6 +3,9 @@ import { type Db, type Selection, type TimeRange, selected } from '../db.ts';
 import { CHOSEN, isCore, pick, samples } from '../readings.ts';
 import type { Gap, SensorPresence } from '../rows.ts';
 
+export const MISSING_SUMMARY =
+  "gaps longer than a sensor's own rhythm, and the share that is there of each day";
+
 export const DEFAULT_FACTOR = 3;
 
 export interface MissingQuery extends TimeRange, Selection {

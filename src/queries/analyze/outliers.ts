@@ -2,6 +2,8 @@ import { type Db, type MetricQuery, selected } from '../db.ts';
 import type { Outlier } from '../rows.ts';
 import { FINITE_SAMPLES } from './values.ts';
 
+export const OUTLIERS_SUMMARY = 'values far from what is usual for their sensor, furthest first';
+
 /**
  * `rolling`: against mean and deviation of the time before it; `mad`: against the median of the range, by the median of the absolute
  * deviations; `z`: against mean and deviation of the range.

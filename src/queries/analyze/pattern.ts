@@ -2,6 +2,8 @@ import { type Db, type Selection, type TimeRange, selected } from '../db.ts';
 import type { PatternPart } from '../rows.ts';
 import { FINITE_SAMPLES } from './values.ts';
 
+export const PATTERN_SUMMARY = 'what is usual at each hour of a day, day of a week, or hour of a week';
+
 /** `hour`: the hours of a day; `weekday`: the days of a week; `week`: the hours of each day of a week. */
 export const PATTERNS = ['hour', 'weekday', 'week'] as const;
 export type PatternOf = (typeof PATTERNS)[number];
