@@ -17,7 +17,7 @@ export const SESSION_FAULTS: readonly Fault[] = [
       const waitMs = await withClient(database.url, async (client) => {
         const began = performance.now();
         await client.query('BEGIN');
-        // The embedded server runs one transaction at a time: any one that is open is in everybody's way.
+        // The embedded server runs one transaction at a time: an open one blocks all others.
         const lock =
           database.embedded === undefined ? 'LOCK TABLE sensor_readings IN EXCLUSIVE MODE' : 'SELECT 1';
         await client.query(lock);

@@ -24,8 +24,8 @@ interface Kept {
 }
 
 /**
- * Answers that are the same for everyone who asks: one that is under way or was begun within the last second is given to whoever
- * asks next. Rejections are not kept.
+ * Answers that are equal for all clients: one that is under way or was begun within the last second is shared with the next
+ * request. Rejections are not kept.
  */
 export class SharedReads {
   readonly #deps: SharedReadsDeps;

@@ -139,7 +139,7 @@ http: { port: 0, token_file: tokens }
     expect(listener.events.some(isAlert('firing', 'b1'))).toBe(false);
   });
 
-  it('values of the sensors that are asked for, and of no other', async () => {
+  it('values of the requested sensors, and of no other', async () => {
     await publish('c1', 0, 20);
     await publish('c2', 0, 20);
     const listener = await Listener.open(api('/events?sensor=c1'));

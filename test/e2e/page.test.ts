@@ -274,7 +274,7 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
       await leave();
     });
 
-    it('a wrong token is refused with the reason; a viewer looks, and an operator acts', async () => {
+    it('a wrong token is refused with the reason; a viewer reads, and an operator acts', async () => {
       const { page } = await open('login');
       await page.getByRole('textbox', { name: 'Token' }).fill('a-token-that-was-never-issued');
       await page.getByRole('button', { name: 'Log in' }).click();

@@ -132,7 +132,7 @@ describeWith('initdb')('a first start', () => {
 });
 
 describeReal('a link that is half open in the middle of a transaction', () => {
-  test('the daemon writes again within a minute, though the server still holds the locks of the dead one', async () => {
+  test('the daemon writes again within a minute, though the server still holds the locks of the killed one', async () => {
     const broker = await opened(Mosquitto.start({ config: ['max_queued_messages 0'] }), (one) => one.stop());
     const database = await opened(openTestDatabase(), (one) => one.close());
     const { proxy, url } = await opened(proxyTo(database.url), (one) => one.proxy.close());

@@ -6,7 +6,7 @@ import { embeddedUrl, readPassword } from '../../src/embedded/password.ts';
 import { copyTemplate, openHosted } from '../support/embedded-db.ts';
 import { openHostedEngine } from '../support/hosted-engine.ts';
 
-test('a crashed engine leaves the others running, and its test learns what it died of', async () => {
+test('a crashed engine leaves the others running, and its test gets the reason', async () => {
   const other = await openHosted(false);
   const dataDir = await copyTemplate();
   const engine = await openHostedEngine(dataDir);

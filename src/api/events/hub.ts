@@ -86,7 +86,7 @@ export class EventHub {
     );
   }
 
-  /** More happened than is worth telling one by one: everybody reads again. */
+  /** More happened than is sent one by one: every client reads again. */
   reset(): void {
     this.#forget();
     const text = frame('reset', { now: this.#now() }, this.#id(this.#last));

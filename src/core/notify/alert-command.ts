@@ -47,7 +47,7 @@ export function parseAlertCommand({
   retain,
   isCorrelated,
 }: CommandMessageFacts): AlertCommand | CommandRefusal {
-  // A broker hands it out again and again, to whoever subscribes.
+  // A broker hands it out again and again, to each new subscriber.
   if (retain) return refusal('retained', 'a command must not be retained');
   if (payload.length > MOST_COMMAND_BYTES)
     return refusal('too_large', `the payload has more than ${MOST_COMMAND_BYTES} bytes`);

@@ -157,7 +157,7 @@ describe('a browser logs in', () => {
     expect(JSON.stringify(server.logger.entries)).not.toContain('guess-number');
   });
 
-  test('an address that asks without end gets Retry-After', async () => {
+  test('an address with endless requests gets Retry-After', async () => {
     const server = await start();
     let refused: Got | undefined;
     // At the same time: on a loaded machine one after the other are few in a second.

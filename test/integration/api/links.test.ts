@@ -94,7 +94,7 @@ afterAll(async () => {
 });
 
 describe('a link in a notification', () => {
-  test('shows a page that asks, and changes nothing, however many scanners open it', async () => {
+  test('shows a page with a button, and changes nothing, however many scanners open it', async () => {
     const path = link();
     for (let scanner = 0; scanner < 3; scanner++) {
       const [status, page] = await get(path);

@@ -706,7 +706,7 @@ describe('the rest', () => {
     expect(status.deadLetters).toEqual({ lastDay: 2 });
   });
 
-  test('a list that is asked for again within two seconds reads the sensors once', async () => {
+  test('a list that is requested again within two seconds reads the sensors once', async () => {
     await get('/sensors?search=nothing');
     const before = queries;
     await Promise.all(Array.from({ length: 5 }, () => get('/sensors?search=nothing')));

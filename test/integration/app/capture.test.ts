@@ -150,7 +150,7 @@ describeWith('mosquitto')('fieldwatch capture', () => {
 });
 
 describe('fieldwatch capture without mosquitto', () => {
-  test('a broker that refuses MQTT 5 is asked with 3.1.1', async () => {
+  test('a broker that refuses MQTT 5 gets a connection with 3.1.1', async () => {
     const embedded = await startEmbeddedBroker({ host: '127.0.0.1', port: 0 });
     closers.push(() => embedded.stop());
     const publisher = await client(embedded.url, { protocolVersion: 4 });

@@ -107,7 +107,7 @@ describe('a run loads what it needs', () => {
       expect([...(await loadedBy(option))]).toEqual(['commander']);
   });
 
-  test('check-config of JSON routes: nothing that speaks to a server or reads another format', async () => {
+  test('check-config of JSON routes: no client of a server and no reader of another format', async () => {
     const loaded = await loadedBy('check-config', '-c', await write(SERVERS + JSON_ROUTE));
     expect(among(['commander', 'yaml', 'zod'], loaded)).toEqual(['commander', 'yaml', 'zod']);
     expect(among([...RARE, ...SERVICES], loaded)).toEqual([]);

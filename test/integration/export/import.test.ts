@@ -246,7 +246,7 @@ describe('alerts of what is imported', () => {
     ...{ started: new Date(iso(1)), resolved: new Date(iso(3)), reason: 'value', backfilled: true },
   };
 
-  test('are none, unless they are asked for; then those that are over, once, and nothing is notified', async () => {
+  test('are none, unless requested; then those that are over, once, and nothing is notified', async () => {
     const path = file('warm.csv');
     const config = file('rules.yaml');
     await writeFile(path, `time,sensor,temperature\n${rows()}`);

@@ -57,7 +57,7 @@ describe('a broker that limits the filters of a SUBSCRIBE', () => {
     expect(probe.logger.find(/same client id/)).toEqual([]);
   });
 
-  test('is asked for no more than the setting from the start', async () => {
+  test('gets no more than the setting from the start', async () => {
     const broker = await scripted({});
     const probe = await connect(broker.url, { filters, maxSubscribeFilters: 8 });
     await probe.until(() => subscribed(probe) !== undefined);

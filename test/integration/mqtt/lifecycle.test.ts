@@ -126,7 +126,7 @@ describeWith('mosquitto').each([5, 4] as const)(
       await before.source.stop();
     });
 
-    test('stop is idempotent, also twice at once, and while the link is dead', async () => {
+    test('stop is idempotent, also twice at once, and while the connection is lost', async () => {
       await start();
       await publishNumbers(other, 't/1', 1, 3);
       await probe.until(() => probe.messages.length === 3);

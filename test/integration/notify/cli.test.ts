@@ -173,7 +173,7 @@ test('doctor probes each sink, and sends no notification', async () => {
 
 const json = (text: string) => text.trim().split('\n').map((line) => JSON.parse(line) as Record<string, string>); // prettier-ignore
 
-test('preview shows samples where there are no alerts, in the language that is asked for', async () => {
+test('preview shows samples where there are no alerts, in the requested language', async () => {
   const { code, out } = await run('preview', '--language', 'de', '--json');
   expect(code).toBe(0);
   const shown = json(out);

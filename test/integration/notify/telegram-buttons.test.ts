@@ -81,7 +81,7 @@ test('an open alert has two buttons; what is over, and a group, has none', async
   expect(Buffer.byteLength(buttonData('silence', ALERT))).toBeLessThanOrEqual(64);
 });
 
-test('without buttons, and with links, it has those, which ask first', async () => {
+test('without buttons, and with links, it has links, whose page asks first', async () => {
   const links = { acknowledge: 'https://fw.example/act/a', silence: 'https://fw.example/act/s' };
   const settings = { kind: 'telegram', url: server.url, token: TOKEN, chat: -100123 };
   const sink = sinkOf(settings, { ...SINK_DEPS, linksOf: () => links });
@@ -182,7 +182,7 @@ test('a chat that the bot has left holds up no press of another', async () => {
   expect(server.of('answerCallbackQuery')).toHaveLength(2);
 });
 
-test('where another program asks for the updates of the bot, its line says so, and the presses come to one of both', async () => {
+test('where another program polls the updates of the bot, its line says so, and the presses come to one of both', async () => {
   const clock = new FakeClock();
   listen([CHAT], clock);
   await eventually('it polls', () => server.polls > 0);

@@ -95,7 +95,7 @@ test('it waits as long as Telegram says', async () => {
   expect((await fault(429, body)).slice(0, 2)).toEqual(['away', 31_000]);
 });
 
-test('a probe asks for the chat and sends nothing', async () => {
+test('a probe reads the chat and sends nothing', async () => {
   server.behaviour = { status: 200, body: '{"ok":true,"result":{"id":-100123,"title":"Night shift"}}' };
   expect(await telegram().probe(signal)).toMatch(/ knows the chat Night shift$/);
   expect(server.calls.map(({ path }) => path)).toEqual([`/bot${TOKEN}/getChat`]);

@@ -74,7 +74,7 @@ test('an unknown check is a usage error', async () => {
   expect(err).toContain('No check "everything"');
 });
 
-test('an older program is refused before it looks or repairs', async () => {
+test('an older program is refused before it verifies or repairs', async () => {
   await db.sql(
     `INSERT INTO schema_migrations (version, name, checksum) VALUES (998, 'one', ''), (999, 'later', '')`,
   );

@@ -198,7 +198,7 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
     ]);
   });
 
-  test('a required column that the program does not know', async () => {
+  test('a required column that the program does not write', async () => {
     await db.sql(`ALTER TABLE sensor_alerts ADD COLUMN site text`);
     restore = () => db.sql('ALTER TABLE sensor_alerts DROP COLUMN site');
     expect(await db.lines()).toEqual([]);

@@ -76,7 +76,7 @@ describeReal('with background workers', () => {
     await eventually('all is well', async () => (await db.lines()).length === 0);
   });
 
-  test('a dead scheduler is one finding, critical, and passes when it is started as the remedy says', async () => {
+  test('a stopped scheduler is one finding, critical, and passes when it is started as the remedy says', async () => {
     await db.sql(`SELECT _timescaledb_functions.stop_background_workers()`);
     const findings = await db.verify();
     expect(findings).toMatchObject([{ check: 'server', verdict: 'stalled', severity: 'critical' }]);

@@ -305,7 +305,7 @@ describe('the command', () => {
     await expect(cli('missing', '--plot', '--json')).rejects.toMatchObject({ code: 'USAGE' });
   });
 
-  test('nothing found is said', async () => {
+  test('an empty result is reported', async () => {
     const nothing = await runCli(
       analyzeCommand,
       ['outliers', '--since', '2020-01-01', '--until', '2020-01-02'],

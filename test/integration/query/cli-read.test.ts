@@ -152,7 +152,7 @@ describe('readings', () => {
     );
   });
 
-  test('nothing found is said on standard error; a name that nothing has is an error', async () => {
+  test('an empty result is reported on standard error; an unknown name is an error', async () => {
     const idle = await readings(
       'recent',
       '--sensor',
@@ -246,7 +246,7 @@ describe('sensors', () => {
     expect(out).toMatch(/^temperature +max +8 +overrides\[0\] \(tag cold\) temperature$/m);
   });
 
-  test('set changes what is given, clears what is asked for, keeps the rest', async () => {
+  test('set changes the given fields, clears the named ones, keeps the rest', async () => {
     const changed = await sensors(
       'set',
       'coldroom-01',

@@ -429,7 +429,7 @@ describe('series', () => {
     ]);
   });
 
-  test('too many buckets are refused before the database is asked', async () => {
+  test('too many buckets are refused before the query', async () => {
     const bucket = { unit: 'ms', count: 1000 } as const;
     const query = { ...all('temperature', { from: new Date(0) }), bucket, zone: 'UTC' };
     await expect(gapFilled(db, query)).rejects.toMatchObject({ code: 'QUERY_TOO_LARGE', kind: 'config' });

@@ -105,7 +105,7 @@ describe('rules backtest', () => {
     expect(lost).toEqual(expect.arrayContaining([['a', 1500], ['b', 1], ['a', 1]])); // prettier-ignore
   });
 
-  test('is a table for people, of the sensors and the time that are asked for', async () => {
+  test('is a table for people, of the requested sensors and time', async () => {
     const { out } = await rules('backtest', '--since', '5d', '--sensor', 'a', '--episodes');
     expect(out).toContain('6 readings of 1 sensor');
     expect(out).toMatch(/temperature_high\s+warning\s+31 °C > 30 °C/);

@@ -73,7 +73,7 @@ test('a connection lost during a pause is detected after it', () => {
   expect(link.silent).toBe(1);
 });
 
-test('a period of 0 asks for no pings, and a stopped one leaves no timer', () => {
+test('a period of 0 sends no pings, and a stopped one leaves no timer', () => {
   const { clock, link } = started({ periodS: 0 });
   expect(clock.pending).toBe(0);
   expect(link.pings).toBe(0);

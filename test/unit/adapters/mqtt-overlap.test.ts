@@ -63,7 +63,7 @@ function copiesOf(sendsCopies = false): OverlappingCopies {
 }
 
 describe('copies of one publish', () => {
-  test('nothing is looked at where no filters overlap', () => {
+  test('nothing is compared where no filters overlap', () => {
     expect(OverlappingCopies.of(['a/#', 'b/#'], true)).toBeUndefined();
   });
 

@@ -50,7 +50,7 @@ describe('the notifier', () => {
     expect(warn).toHaveBeenCalledTimes(2);
   });
 
-  test('a program that is not there is a complaint, not an error', async () => {
+  test('a missing program is a warning, not an error', async () => {
     const warn = jest.fn();
     const missing: Run = () => Promise.reject(Object.assign(new Error('spawn ENOENT'), { code: 'ENOENT' }));
     await expect(createNotifier('/x', { warn }, missing).notify('READY=1')).resolves.toBeUndefined();

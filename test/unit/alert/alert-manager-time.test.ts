@@ -366,7 +366,7 @@ describe('due times', () => {
     expect(daemon.metrics.values.get('fieldwatch_alert_values_total{outcome=late}')).toBe(1);
   });
 
-  test('a writer that gave up ends the look', async () => {
+  test('a writer that gave up ends the run', async () => {
     const daemon = setUp(undefined, withRule({ for: '10s', for_mode: 'held' }));
     let asked = 0;
     daemon.alertManager.start(async () => void asked++);
@@ -375,7 +375,7 @@ describe('due times', () => {
     expect(asked).toBeLessThan(5);
   });
 
-  test('a commit that fails is tried again at the next look', async () => {
+  test('a commit that fails is tried again at the next run', async () => {
     const daemon = setUp(undefined, withRule({ for: '10s', for_mode: 'held' }));
     let attempts = 0;
     daemon.alertManager.start(async (evaluate) => {

@@ -232,7 +232,7 @@ describe('statement 26: a line leaves within a second of its reading', () => {
     expect(lines.short).toEqual(['s1 firing early']);
   });
 
-  it('but of a device that the engine does not know, which waits with all that follows of it', async () => {
+  it('but of a device that is unknown to the engine, which waits with all that follows of it', async () => {
     const { store, directory, lines, deliver, pass } = await setup();
     directory.failWith = away;
     deliver('new', LIMIT + 1);

@@ -92,7 +92,7 @@ describe('a member waits before it evaluates', () => {
     expect(looks([80_000, seen(B, 0)], [110_000, seen(B, 0)])).toEqual([]);
   });
 
-  test('for the process that has replaced a dead one, and not for that', () => {
+  test('for the process that has replaced a crashed one, and not for the crashed one', () => {
     const next = 'b on host (pid 3, z)';
     const rows = (behind: boolean) => [seen(B, 0), seen(next, 5000, { joinedAtMs: 5000, behind })];
     expect(looks([5000, ...rows(true)])).toEqual([next]);

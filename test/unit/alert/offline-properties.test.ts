@@ -85,7 +85,7 @@ const rowsOf = ({ rows }: ReturnType<typeof ran>) =>
 const RUNS = { numRuns: 40 };
 
 describe('sensors that fall silent, their metrics and their gateway, over random timelines', () => {
-  test('give the same rows however often the clock is looked at', () => {
+  test('give the same rows however often the clock is read', () => {
     fc.assert(
       fc.property(variants, steps, (variant, given) => {
         // A rhythm is stored now and then only: what a restart finds of it depends on what else was written.

@@ -104,7 +104,7 @@ describe('without a rule about the sensor itself', () => {
 });
 
 describe('sensors of a gateway that comes back', () => {
-  test('are looked at in bounded slices, and again when each has had its time', () => {
+  test('are evaluated in bounded slices, and again when each has had its time', () => {
     const engine = new AlertEngine(rulesOf({ offline_after: '10m' }));
     const hub = sensorOf('hub', { id: 9999 });
     const behind = sensors(FEW).map((sensor) => ({ ...sensor, gateway: 'hub' }));
@@ -249,7 +249,7 @@ describe('ten times the sensors', () => {
     ]);
   });
 
-  test('with an override each are ten times the overrides looked at', () => {
+  test('with an override each take ten times the reads of overrides', () => {
     const looked = (count: number) => {
       const config = alertsSchema.parse({
         metrics: { temperature: { max: 30 } },

@@ -184,7 +184,7 @@ describe('counts', () => {
     ]);
   });
 
-  test('a backtest knows them, and a gateway that never sends anything itself', () => {
+  test('a backtest has them, and a gateway that never sends anything itself', () => {
     const facts = (id: number, key: string, gateway: string | null): SensorFacts => ({
       ...{ id, key, type: null, location: null, tags: [], gateway },
     });

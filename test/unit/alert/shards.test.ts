@@ -90,7 +90,7 @@ describe('the plan of shards', () => {
     expect(planShards(all, ownedAs(plan), NOW_MS)).toEqual(plan);
   });
 
-  test('what a dead member owned moves, and nothing else', () => {
+  test('the shards of a crashed member move, and nothing else', () => {
     const before = planned(members('a', 'b', 'c', 'd'));
     const dead = member('b', { leasedUntilMs: NOW_MS });
     const after = planShards([...members('a', 'c', 'd'), dead], ownedAs(before), NOW_MS);
@@ -98,11 +98,11 @@ describe('the plan of shards', () => {
     expect(countsOf(after, ['a', 'c', 'd']).sort()).toEqual([21, 21, 22]);
   });
 
-  describe('a member that is silent, and may be dead', () => {
+  describe('a member that is silent, and may have crashed', () => {
     const seen = (id: string, agoMs: number) => member(id, { leasedUntilMs: NOW_MS - agoMs + LEASE_MS });
     const before = planned(members('a', 'b', 'c', 'd'));
 
-    test('gets nothing of what a dead one owned, and keeps what it owns', () => {
+    test('gets no shard of a crashed one, and keeps its own', () => {
       const dead = member('b', { leasedUntilMs: NOW_MS });
       const all = [seen('a', 0), dead, seen('c', SILENT_MS + 1), seen('d', 0)];
       const after = planShards(all, ownedAs(before), NOW_MS);
@@ -193,7 +193,7 @@ describe('a round of a member', () => {
   });
   const dead = member('dead', { leasedUntilMs: NOW_MS });
 
-  test('takes what has no owner at once, what a dead one left once the database was there long enough', () => {
+  test('takes shards without an owner at once, those of a crashed one once the database was available long enough', () => {
     const shards = free.map((_, at) => ({ owner: at === 0 ? undefined : 'dead', epoch: 5 }));
     const round = (takesExpired: boolean) =>
       shardMoves('a', view(shards, member('a'), dead), new Map(), takesExpired);

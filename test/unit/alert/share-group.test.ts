@@ -186,7 +186,7 @@ describe('the evaluation of a share group', () => {
     expect(tables.epoch).toBe(2);
   });
 
-  test('given back at a stop, the next one has it with its next look', async () => {
+  test('given back at a stop, the next one has it with its next attempt', async () => {
     const { one, two } = await crew();
     await one.stop();
     await pass(2500, [two]);
@@ -250,7 +250,7 @@ describe('a holder that was frozen for longer than its lease', () => {
     expect(open(tables)).toBe(0);
   });
 
-  test('notices at its next look', async () => {
+  test('detects it at its next poll', async () => {
     const { one, two } = await frozen();
     one.clock.advance(LEASE_MS + 3000);
     await settle();

@@ -55,7 +55,7 @@ describe('the hub', () => {
     expect(join(first.lastId).events).toEqual(['hello', 'alert']);
   });
 
-  test('resumes from any id that it knows, with a gap for none', () => {
+  test('resumes from any id in its buffer, with a gap for none', () => {
     const { hub, join } = setUp();
     const all = join();
     for (let n = 1; n <= 5; n++) hub.publish([event(n)]);
@@ -241,7 +241,7 @@ describe('the feed', () => {
     changes.next = () => undefined;
     await second();
     expect(reader.events.slice(-3)).toEqual(['intake', 'reset', 'sensor']);
-    // Everybody reads everything again: not every second.
+    // Every client reads everything again: not every second.
     for (let n = 0; n < 9; n++) await second();
     expect(reader.events.filter((name) => name === 'reset')).toHaveLength(1);
     changes.next = () => [];
@@ -251,7 +251,7 @@ describe('the feed', () => {
     expect(new Set(changes.asked.flat())).toEqual(new Set(['a']));
   });
 
-  test('says that it does not know what happened before the database answered for the first time', async () => {
+  test('reports an unknown past before the database answered for the first time', async () => {
     const { changes, join, second } = setUp();
     const away = changes.next;
     changes.next = () => {

@@ -43,7 +43,7 @@ test('the same buckets come again with a later range', () => {
   expect((other!.fromMs - one!.fromMs) % 60_000).toBe(0);
 });
 
-test('a step that was asked for is rounded up to what figures have', () => {
+test('a requested step is rounded up to what figures have', () => {
   expect(plan(30, 500, KEPT, 90 * 60_000).stepMs).toBe(2 * HOUR);
   expect(plan(1, 500, KEPT, 90_500).stepMs).toBe(90_500);
 });

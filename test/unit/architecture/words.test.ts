@@ -61,6 +61,20 @@ test('a comment names its subject', () => {
   expect(matches(/^(?!\s*\/\/).*\n\s*\/\/ ((?:Who(?:ever|se)?|Of|Those|None|That)\b.*)/gm)).toEqual([]);
 });
 
+test('the name of a test states behaviour, not the life of a person', () => {
+  const names = texts
+    .filter(([file]) => /\.test\.tsx?$/.test(file))
+    .flatMap(([file, text]) =>
+      [...text.matchAll(/\b(?:test|it|describe\w*)(?:\.\w+)*(?:\([^()\n]*\))?\(\s*(['"`])(.+?)\1,/g)].map(
+        ([, , name]) => `${file}: ${name}`,
+      ),
+    );
+  expect(names.length).toBeGreaterThan(2000);
+  const PERSON =
+    /\b(?:whoever|anybody|everybody|someone|(?:is|are) no matter|as time passes|go(?:es)? away|dies?|died|hands? on|is believed|lets? go)\b/;
+  expect(names.filter((name) => PERSON.test(name))).toEqual([]);
+});
+
 test('the message of a log line is constant: what varies is a field, an error too', () => {
   expect(matches(/\blogger\??\.((?:debug|info|warn|error)\([^;]*?`[^`;]*\$\{[^`;]*`,?\s*\);)/g)).toEqual([]);
 });

@@ -17,7 +17,7 @@ describe('the options of the bench', () => {
     expect(options).toMatchObject({ json: false, check: false, quick: false, seed: 1 });
   });
 
-  test('eight daemons are started only when asked for', () => {
+  test('eight daemons are started only on request', () => {
     expect([...parsed('--only', 'scale').parts]).toEqual(['scale']);
   });
 

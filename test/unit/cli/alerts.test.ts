@@ -69,7 +69,7 @@ describe('AlertWatch', () => {
     ]);
   });
 
-  test('a severity it does not know is shown as a warning', () => {
+  test('an unknown severity is shown as a warning', () => {
     expect(new AlertWatch().update([row(1, { severity: 'odd' })])).toMatchObject([{ severity: 'warning' }]);
   });
 });

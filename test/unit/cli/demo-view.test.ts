@@ -133,7 +133,7 @@ describe('alert lines', () => {
     expect(formatAlertLine({ ...fired, event }, plain).startsWith(mark)).toBe(true);
   });
 
-  test('time first where asked for', () => {
+  test('time first on request', () => {
     expect(formatAlertLine(fired, plain, { zone: 'UTC' })).toMatch(/^2026-01-01 12:00:05Z ● FIRING/);
   });
 
@@ -206,7 +206,7 @@ describe('the demo on a terminal', () => {
     expect(written).toHaveLength(before);
   });
 
-  test('stopping leaves the last figures above what is said then', () => {
+  test('stopping leaves the last figures above later lines', () => {
     const { demo, written } = view({ isTTY: true });
     demo.progress(snapshot());
     demo.settle();

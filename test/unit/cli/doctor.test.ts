@@ -252,7 +252,7 @@ describe('the daemon', () => {
     expect(checkReadiness(500, 'oops')).toMatchObject([{ status: 'fault', detail: 'HTTP status 500' }]);
   });
 
-  test('asks the loopback address where the daemon listens on all; no daemon is no fault', async () => {
+  test('calls the loopback address where the daemon listens on all; no daemon is no fault', async () => {
     const asked: string[] = [];
     const get = (async (url: string) => {
       asked.push(url);

@@ -97,7 +97,7 @@ describe('secrets of a sink', () => {
     expect(given.join()).not.toContain(SECRET);
   });
 
-  test('a variable that no sink asks for is a fault', () => {
+  test('a variable that no sink reads is a fault', () => {
     const env = { FIELDWATCH_NOTIFY_OTHER_TOKEN: 'x', FIELDWATCH_NOTIFY_OPS_TIMEOUT: '3s' };
     expect(faults(`- { ${HOOK} }`, { env })).toHaveLength(2);
   });

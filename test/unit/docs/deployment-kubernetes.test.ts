@@ -109,7 +109,7 @@ describe('config/kubernetes', () => {
     ).not.toThrow();
   });
 
-  test('the probes ask the daemon, and a stop leaves more time than it takes', () => {
+  test('the probes call the daemon, and a stop leaves more time than it takes', () => {
     const { http, shutdown_deadline } = config('fieldwatch-0');
     expect(container!.ports).toEqual([{ name: 'http', containerPort: http.port }]);
     // Probes and metrics only: the page needs tokens there.

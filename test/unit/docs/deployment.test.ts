@@ -205,7 +205,7 @@ describe('Dockerfile', () => {
     expect(values('HEALTHCHECK').join()).toContain(`|| ${configOf({}).http.port}}/livez`);
   });
 
-  test('starts a command that exists, with arguments that it knows', () => {
+  test('starts a command that exists, with arguments that it has', () => {
     expect(JSON.parse(values('ENTRYPOINT')[0] ?? '')).toEqual(['node', '/app/dist/main.js']);
     expect(commands).toContain((JSON.parse(values('CMD')[0] ?? '') as string[])[0]);
     expect(values('STOPSIGNAL')).toEqual(['SIGTERM']);

@@ -73,7 +73,7 @@ describe('the clock of a system and that of the database server', () => {
     expect(clock.nowMs()).toBe(SERVER_START_MS + 90_000);
   });
 
-  test('a jump of the system clock changes nothing before the server was asked', async () => {
+  test('a jump of the system clock changes nothing before the server was queried', async () => {
     const { clock, system, advance } = await stage(SERVER_START_MS);
     for (const jumpMs of [3_600_000, -7_200_000, 3_600_000]) {
       const beforeMs = clock.nowMs();
@@ -94,7 +94,7 @@ describe('the clock of a system and that of the database server', () => {
     expect(clock.nowMs()).toBe(SERVER_START_MS + 3_640_000);
   });
 
-  test('nothing is asked after stop', async () => {
+  test('no query after stop', async () => {
     const { monitor, system } = await stage(SERVER_START_MS);
     monitor.stop();
     expect(system.pending).toBe(0);

@@ -201,7 +201,7 @@ describe('sparkplug', () => {
     ]);
   });
 
-  test('asks for a birth, once a minute', () => {
+  test('requests a birth, once a minute', () => {
     const router = routerOf([route]);
     const first = send(router, 'DDATA', hex({ alias: 9, int: 1 }));
     expect(first).toMatchObject({ code: 'unknown_alias', publish: { topic: 'spBv1.0/G/NCMD/E' } });

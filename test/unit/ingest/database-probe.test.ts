@@ -13,7 +13,7 @@ async function pass(clock: FakeClock, seconds: number): Promise<void> {
   }
 }
 
-test('a database that goes, hangs or comes back is known within 10 s though nothing is written', async () => {
+test('a database that is lost, hangs or returns is detected within 10 s though nothing is written', async () => {
   const clock = new FakeClock();
   let answer: () => Promise<void> = async () => {};
   let back = 0;

@@ -308,7 +308,7 @@ describe('Ingest', () => {
     expect(source.acknowledged).toEqual([]);
   });
 
-  it('evaluates what says whether a device is there, and its parts, in order, and stores no row of it', async () => {
+  it('evaluates the availability of a device and its parts in order, and stores no row of it', async () => {
     const evaluated: string[] = [];
     const evaluate: AlertEvaluator['evaluate'] = (rows) => {
       for (const { key, metrics, retained } of rows)

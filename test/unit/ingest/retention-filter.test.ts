@@ -65,7 +65,7 @@ describe('readings older than they are kept', () => {
     expect(kind).toBe(kept ? 'readings' : 'reject');
   });
 
-  test('what a route has to say is said all the same', () => {
+  test('commands of a route are published all the same', () => {
     const publish = { topic: 't', payload: new Uint8Array() };
     const old: Decoded = { kind: 'readings', readings: [reading(91, 'temperature')], dropped: 0, publish };
     expect(decode(days(90, 90), old)).toMatchObject({ kind: 'reject', publish });

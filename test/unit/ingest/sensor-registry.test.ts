@@ -18,7 +18,7 @@ function setup(options: Partial<RegistryOptions> = {}) {
 const devices = (...keys: string[]) => keys.map((key) => ({ key }));
 
 describe('SensorRegistry', () => {
-  it('registers unknown keys in one call and knows them afterwards', async () => {
+  it('registers unknown keys in one call and caches them', async () => {
     const { directory, registry } = setup();
     expect(await registry.resolve(devices('a', 'b'))).toEqual(new Map());
     expect(directory.registerCalls).toBe(1);
@@ -47,7 +47,7 @@ describe('SensorRegistry', () => {
     expect(await empty.registry.resolve(devices('a'))).toEqual(new Map([['a', 'sensor_rejected']]));
   });
 
-  it('finds a sensor that someone registered by hand, whatever the policy', async () => {
+  it('finds a sensor that was registered by hand, whatever the policy', async () => {
     const { directory, registry } = setup({ registration: 'reject' });
     directory.add('a', { location: 'lab' });
     expect(await registry.resolve(devices('a'))).toEqual(new Map());

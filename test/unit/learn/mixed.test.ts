@@ -107,7 +107,7 @@ describe('learn on a mixed capture', () => {
   });
 });
 
-describe('learn has nothing to say', () => {
+describe('learn proposes nothing', () => {
   test.each([
     ['about an empty capture', '', 1],
     ['about broken lines', '{"topic":', 2],

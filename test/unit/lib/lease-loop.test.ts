@@ -85,7 +85,7 @@ const after = async (ms: number) => {
   await settled();
 };
 
-test('one runs; the other looks every five seconds, and takes over when that one has stopped', async () => {
+test('one runs; the other tries every five seconds, and takes over when that one has stopped', async () => {
   const one = daemon('one');
   await settled();
   const two = daemon('two');
@@ -111,7 +111,7 @@ test('work that takes longer than the lease keeps it', async () => {
   expect([one.state.runs, one.state.running, two.state.runs]).toEqual([1, 1, 0]);
 });
 
-test('of one that is killed the lease lasts for its time, 15 seconds with the look of the next one', async () => {
+test('of one that is killed the lease lasts for its time, 15 seconds with the attempt of the next one', async () => {
   const one = daemon('one');
   await settled();
   row.killed.add('one');
@@ -191,7 +191,7 @@ test('a database that is away takes no lease: the work goes on', async () => {
   expect([state.runs, state.running, logger.entries]).toEqual([1, 1, []]);
 });
 
-test('after a time in which the process stood still, the lease is asked for before anything is done under it', async () => {
+test('after a time in which the process stood still, the lease is renewed before anything is done under it', async () => {
   const { state } = daemon('one');
   await settled();
   const { lease } = state;

@@ -53,7 +53,7 @@ test('calls that return at once are as regular as the clock', () => {
   expect(clock.pending).toBe(0);
 });
 
-test('now: at once, or once more after the call under way, however often it is asked for', async () => {
+test('now: at once, or once more after the call under way, however often it is called', async () => {
   const { clock, calls, loop, times } = heldLoop();
   const first = loop.now();
   expect(times()).toEqual([0]);

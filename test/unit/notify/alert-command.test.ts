@@ -14,7 +14,7 @@ const read = (
 };
 
 describe('a message of the command topic', () => {
-  test('names an action, an alert, who asks, and itself', () => {
+  test('has an action, an alert, a name and an id', () => {
     expect(read(COMMAND)).toEqual({ action: 'ack', alertId: ALERT, by: 'ann', comment: '', id: 'r-1' });
     expect(
       read({

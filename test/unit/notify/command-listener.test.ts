@@ -104,7 +104,7 @@ const send = (payload: object | string, more: Partial<CommandMessage> = {}): Pro
   });
 
 describe('a command', () => {
-  test('is executed in the name of who asks, and answered', async () => {
+  test('is executed in the name of the sender, and answered', async () => {
     await send(command({ for: '4h', comment: 'on my way' }));
     expect(acted).toMatchObject([
       { action: 'ack', alertId: ALERT, by: 'ann (mqtt)', comment: 'on my way', forMs: 14_400_000 },
@@ -193,7 +193,7 @@ describe('a command is refused', () => {
     expect(await metrics.scrape()).toContain('answers{way="mqtt",outcome="refused"} 4');
   });
 
-  test('where it asks for an answer elsewhere, which goes to the answer topic then', async () => {
+  test('where it names another place for the answer, which goes to the answer topic then', async () => {
     await send(command(), { responseTopic: 'devices/valve/set', correlation: Buffer.from('c') });
     expect(answers).toMatchObject([
       { topic: 'fw/commands/answers', correlation: 'c', ...refused('response_topic') },

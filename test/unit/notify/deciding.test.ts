@@ -14,7 +14,7 @@ const ALL: SinkFilter = {
   sendResolved: true,
 };
 
-describe('what a sink wants', () => {
+describe('notifications that match a sink', () => {
   test.each([
     ['anything', {}, {}, 'yes'],
     ['too little', { minSeverity: 'critical' }, {}, 'no'],

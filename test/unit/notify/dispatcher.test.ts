@@ -61,7 +61,7 @@ function setUp() {
   return { made, setup, setupOf, create, storeOf, clock };
 }
 
-test('each notification goes to the sinks that want it', () => {
+test('each notification goes to the sinks that it matches', () => {
   const { setup, create } = setUp();
   const dispatcher = create(setup('all'), setup('bad', { minSeverity: 'critical' }), setup('lab', { locations: ['lab'] }));
   const notified = (more: Parameters<typeof notificationOf>[0]) =>

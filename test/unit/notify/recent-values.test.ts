@@ -18,7 +18,7 @@ test('what is sent at once has the trend, what is sent later by intention the ne
   expect(await recentOf(db, { ...firing, kind: 'offline', metric: '' }, now)).toBeUndefined();
 });
 
-test('an escalation knows that an acknowledgement has ended while it waited', async () => {
+test('an escalation shows that an acknowledgement has ended while it waited', async () => {
   const asked: unknown[][] = [];
   const acked = {
     query: <Row>(text: string, values: unknown[]) => {

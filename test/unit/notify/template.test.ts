@@ -39,7 +39,7 @@ describe('a template', () => {
     expect(parseTemplate(text)).toMatchObject({ at, message: expect.stringMatching(message) });
   });
 
-  test('knows every fact, and every fact has a text', () => {
+  test('has every fact, and every fact has a text', () => {
     for (const fact of FACTS) expect(typeof rendered(`{{${fact}}}`)).toBe('string');
   });
 

@@ -78,7 +78,7 @@ test('a jump is a trend until five values have followed it, over five minutes', 
   expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.3))).toBe('steady');
 });
 
-test('a trend looks at twenty values, or ten minutes where these are more', () => {
+test('a trend uses twenty values, or ten minutes where these are more', () => {
   const minutes = series(...Array.from({ length: 60 }, (_, index) => index));
   expect(trendWindow(minutes)).toEqual(minutes.slice(-20));
   const seconds = series(...Array.from({ length: 300 }, (_, index) => (index < 200 ? 5 : 15)));

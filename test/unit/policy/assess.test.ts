@@ -113,7 +113,7 @@ describe('a check without an answer is reported', () => {
   });
 });
 
-test('without policies in the server no other check is asked', async () => {
+test('without policies in the server no other check is run', async () => {
   const never = catalog(fail('DB_SCHEMA', 'schema'), { ...SERVER, license: 'apache' });
   expect((await assess(never, plan, [serverCheck, asking])).findings).toMatchObject([
     { check: 'server', verdict: 'unsupported' },

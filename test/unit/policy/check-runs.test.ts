@@ -107,7 +107,7 @@ describe('a job is not', () => {
   });
 });
 
-test('nothing is asked of a standby, nor of a server whose scheduler is dead: that is the finding', () => {
+test('no query to a standby, nor to a server whose scheduler has stopped: that is the finding', () => {
   expect(runsCheck.queries(plan, factsOf(plan, { standby: true }))).toEqual([]);
   expect(runsCheck.queries(plan, factsOf(plan, { schedulers: 0 }))).toEqual([]);
   expect(runsCheck.queries(plan, factsOf(plan))).toHaveLength(1);

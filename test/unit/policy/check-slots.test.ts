@@ -19,7 +19,7 @@ test('a slot that nothing reads is graver the more it keeps, by the disk where i
   );
 });
 
-test('a standby has no WAL of its own, and is not asked', () => {
+test('a standby has no WAL of its own, and is not queried', () => {
   const plan = planWith();
   expect(slotsCheck.queries(plan, factsOf(plan, { standby: true }))).toEqual([]);
 });

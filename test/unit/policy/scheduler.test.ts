@@ -198,7 +198,7 @@ describe('verification', () => {
     await scheduler.stop();
   });
 
-  test('says each fault once when it appears and once when it is gone', async () => {
+  test('logs each fault once when it appears and once when it ends', async () => {
     const { scheduler, state, logger, metrics, verify } = daemon();
     state.findings = [finding('a')];
     await scheduler.start();
@@ -218,7 +218,7 @@ describe('verification', () => {
     await scheduler.stop();
   });
 
-  test('a database that is away is logged once, keeps the findings, and is asked again', async () => {
+  test('a database that is away is logged once, keeps the findings, and is queried again', async () => {
     const { scheduler, state, database, logger, verify } = daemon();
     state.findings = [finding('a')];
     await scheduler.start();

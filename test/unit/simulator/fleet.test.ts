@@ -68,7 +68,7 @@ describe('the simulated fleet', () => {
     expect(quiet.some((silent) => !(silent.at(-1) ?? true))).toBe(true);
   });
 
-  test('a device never repeats a timestamp, however fast it is asked', () => {
+  test('a device never repeats a timestamp, however fast it is polled', () => {
     const subject = fleet({ sensors: 1, silenceEveryMs: NEVER });
     const stamps = Array.from({ length: 1000 }, () => subject.sample(0, START_MS)?.ts);
     expect(new Set(stamps).size).toBe(1000);

@@ -123,7 +123,7 @@ describe('the spool of a member of a share group', () => {
     expect([readings(), forwarded(), spool.records]).toEqual([[1, 2], [1, 2], []]);
   });
 
-  test('a process that dies in the middle of handing over goes on with it', async () => {
+  test('a process that crashes in the middle of handing over continues it', async () => {
     const { replayer, another, alertManager, daemon, keep, forwarded, readings, spool } = await setUp();
     await keep(1);
     await keep(2);
@@ -135,7 +135,7 @@ describe('the spool of a member of a share group', () => {
     expect([readings(), forwarded(), spool.records]).toEqual([[1, 2], [1, 2], []]);
   });
 
-  test('readings without an alert are evaluated anew, too: other members may know better', async () => {
+  test('readings without an alert are evaluated anew, too: other members may have further readings', async () => {
     const { replayer, alertManager, daemon, keep, forwarded, made } = await setUp();
     made.notifications = [];
     await keep(1);

@@ -105,7 +105,7 @@ describe('statement 18: the spool is drained', () => {
     expect(harness.spool.records).toEqual([]);
   });
 
-  it('evaluates devices that the engine does not know when the database is back, behind their own readings', async () => {
+  it('evaluates devices that are unknown to the engine when the database is back, behind their own readings', async () => {
     const harness = await setup();
     fail(away, harness.live, harness.drain);
     harness.directory.failWith = away;
@@ -127,7 +127,7 @@ describe('statement 18: the spool is drained', () => {
     expect(conserved(harness)).toMatchObject({ stored: 4, inFlight: 0 });
   });
 
-  it('keeps what says whether a device is there for the engine, and counts it as no item', async () => {
+  it('keeps availability for the engine, and counts it as no item', async () => {
     const harness = await setup();
     fail(away, harness.live, harness.drain);
     harness.directory.failWith = away;

@@ -8,7 +8,7 @@ import { stored } from '../../support/fakes.ts';
 import { away, conserved, fail, full, rights, setup, slowly, unknown } from './spooling-setup.ts';
 
 describe('statement 18: the spool while the database is away', () => {
-  it('is not asked to keep what operators want: that waits in its table until the spool is done with', async () => {
+  it('does not keep requests of operators: they wait in their table until the spool is drained', async () => {
     const harness = await setup();
     fail(away, harness.live, harness.drain);
     void harness.writer.write(harness.batch(['s1 1']));

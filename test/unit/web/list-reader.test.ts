@@ -56,7 +56,7 @@ test('the end of the list that is reached while a page is read again leads to th
   expect(cursors()).toEqual([]);
 });
 
-test('a page that failed is not asked for again by itself, but with the next that succeeds', async () => {
+test('a page that failed is not requested again by itself, but with the next that succeeds', async () => {
   const { reader, page, answer, cursors, keys, failed } = setUp();
   reader.open('/a', {}, 0);
   await answer(page('ab', '1'));

@@ -170,7 +170,7 @@ describe('the stream', () => {
     ]);
   });
 
-  test('says when what was missed is not known any more', async () => {
+  test('reports when missed events are no longer available', async () => {
     const { world, made, until, gaps, events } = stream();
     made.start();
     const first = opened();
@@ -227,7 +227,7 @@ describe('the stream', () => {
     expect(made.link).toMatchObject({ reason: 'it answered with status 502' });
   });
 
-  test('the wait ends at once where the reader asks for it', async () => {
+  test('the wait ends at once on request of the reader', async () => {
     const { world, made, until } = stream();
     made.start();
     world.answer(new Error('refused'));
@@ -237,7 +237,7 @@ describe('the stream', () => {
     expect(world.requests).toHaveLength(2);
   });
 
-  test('other events are asked for without a break', async () => {
+  test('other events are requested without a break', async () => {
     const { world, made, until, gaps, links, events } = stream();
     made.start();
     const first = opened();
