@@ -73,7 +73,7 @@ http: { port: ${http} }
       return link === 'ok' && spool === 'ok';
     });
 
-    // None at all for a while: what arrives is spooled, and the spool needs a connection of its own to drain.
+    // No connection at all for a while: what arrives is spooled, and the spool needs a connection of its own to drain.
     const cutAt = daemon.log.length;
     server.limit = 0;
     server.cut();

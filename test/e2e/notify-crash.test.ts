@@ -32,7 +32,7 @@ const POINTS: readonly NotifyPoint[] = [
   {
     name: 'after sending, before it is recorded',
     direction: 'up',
-    // Of what was sent from the queue, and of what was sent before the commit.
+    // The records of what was sent from the queue, and of what was sent before the commit.
     seen: /outcome = \$5|now\(\), 'sent'/,
     deliveries: [2],
   },

@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { HttpServer } from '../support/http-server.ts';
 import { describeWith } from '../support/tools.ts';
 
-/** Of each daemon; together less than makes a group. */
+/** Sensors of each daemon; together less than makes a group. */
 const DEVICES = ['s1', 's2', 's3', 's4'];
 /** A lease, a look, and a machine that is busy. */
 const LEASE_MS = 90_000;

@@ -229,7 +229,7 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
       await page.locator('[data-plot=temperature] canvas').waitFor();
       await deployment.publish('oven', { temperature: 20 });
       await course.getByText('Resolved').waitFor();
-      // Whoever opens the sensor sees it there, too: how bad it was, and when.
+      // The page of the sensor has it, too: how bad it was, and when.
       await visit(page, 'sensor?key=oven');
       const recent = page.locator('[data-list=recent] > li', { hasText: 'Resolved' });
       await recent.getByText('highest 35.0\u00a0°C, limit 30.0\u00a0°C').waitFor();

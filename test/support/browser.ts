@@ -35,7 +35,7 @@ export async function openTab(
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(`script: ${error.message}`));
   page.on('console', (message) => {
-    // That a request failed is the subject of a test, and shown by the page.
+    // A failed request is the subject of a test, and shown by the page.
     if (message.type() === 'error' && !/Failed to load resource/.test(message.text()))
       faults.push(`console: ${message.text()}`);
   });

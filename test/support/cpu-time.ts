@@ -4,7 +4,7 @@ export function cpuMs(start: NodeJS.CpuUsage): number {
   return (user + system) / 1000;
 }
 
-/** Of several runs the one that the machine disturbed least. */
+/** CPU time of the run that the machine disturbed least, in milliseconds. */
 export function leastCpuMs(runs: number, work: () => void): number {
   return Math.min(
     ...Array.from({ length: runs }, () => {

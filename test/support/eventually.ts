@@ -20,7 +20,7 @@ export async function eventually(what: string, holds: Condition, limits: Limits 
   if (!(await polled(holds, { ...limits, withinMs }))) throw new Error(`not within ${withinMs} ms: ${what}`);
 }
 
-/** The same with an answer: false when it did not hold in time, or not before `signal`. An error counts as not yet. */
+/** Whether the condition held in time, and before `signal`. An error counts as not yet. */
 export function becomes(holds: Condition, limits: Limits & { readonly withinMs: number }): Promise<boolean> {
   return polled(async () => {
     try {

@@ -9,7 +9,7 @@ export interface KillPoint {
   readonly seen: RegExp;
   /** Passes this many matching chunks first. */
   readonly after?: number;
-  /** That chunk still reaches its target; otherwise it is lost. */
+  /** The matching chunk still reaches its target; otherwise it is lost. */
   readonly delivered?: boolean;
 }
 

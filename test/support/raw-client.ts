@@ -16,7 +16,7 @@ export interface Answer {
   readonly rows: (string | null)[][];
   /** The fields of the first error, by their letter. */
   readonly error: Map<string, string> | undefined;
-  /** Of ReadyForQuery. */
+  /** Transaction status of ReadyForQuery. */
   readonly status: string | undefined;
 }
 

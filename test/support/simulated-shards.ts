@@ -65,7 +65,7 @@ export class SharedRows {
     epoch: 0,
   }));
   readonly members = new Map<string, ShardMember>();
-  /** Of each shard: the last member that committed, its epoch, and the time. */
+  /** By shard: the last member that committed, its epoch, and the time. */
   readonly writers = new Map<number, { readonly id: string; readonly epoch: number }>();
   readonly committedMs = new Float64Array(SHARDS);
   moved = 0;

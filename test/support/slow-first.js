@@ -1,6 +1,6 @@
 import Sequencer from '@jest/test-sequencer';
 
-/** Those that wait longest, for leases, silence or a demo: a clean machine has no recorded durations, and their files are short. */
+/** Files that wait longest, for leases, silence or a demo: a clean machine has no recorded durations, and their files are short. */
 const LONGEST = ['share-group', 'demo', 'page', 'soak', 'silence-storm', 'cold-start'].map(
   (name) => `/test/e2e/${name}.test.ts`,
 );

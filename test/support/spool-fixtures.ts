@@ -52,7 +52,7 @@ export class SpoolFolder {
     return spool;
   }
 
-  /** The same where another has it open: the clock goes on for as long as it waits for the lock. */
+  /** Opens a folder that another process has open: the clock goes on for as long as it waits for the lock. */
   async openLocked(folder: string): Promise<Spool> {
     const ticking = setInterval(() => this.clock.advance(250), 1);
     return this.open(folder).finally(() => clearInterval(ticking));

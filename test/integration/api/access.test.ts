@@ -151,7 +151,7 @@ describe('a browser logs in', () => {
     expect(answers).toEqual([...Array.from({ length: 10 }, () => 401), 429, 429]);
     const late = await login(server, OPERATOR_TOKEN);
     expect([late.status, Number(late.headers['retry-after'])]).toEqual([429, expect.any(Number)]);
-    // Whoever has a token is not locked out by others behind the same address.
+    // A request with a valid token is not locked out by others behind the same address.
     const url = `http://127.0.0.1:${server.port}/api/v1/session`;
     expect((await send(url, { headers: bearer(OPERATOR_TOKEN) })).status).toBe(200);
     expect(JSON.stringify(server.logger.entries)).not.toContain('guess-number');

@@ -197,7 +197,7 @@ const QUERY: Readonly<Record<string, string>> = {
   '/analysis/outliers': '?metric=temperature&minValues=2&threshold=0.1',
   '/analysis/use': '?metric=energy&bucket=1d',
 };
-/** Of the daemon and not of the database, or no JSON. */
+/** Resources of the daemon and not of the database, or without JSON. */
 const ELSEWHERE = ['/config', '/events', '/session', '/learn/:id', '/sensors/:key/export'];
 
 test('the use of a counter goes on behind a reset', async () => {

@@ -321,7 +321,7 @@ test('the document is OpenAPI 3.1 with every resource', async () => {
       .sort(),
   );
   expect(document.components.securitySchemes['token']).toMatchObject({ type: 'http', scheme: 'bearer' });
-  // Who may ask it, from the document alone.
+  // The role that a resource needs, from the document alone.
   const security = Object.fromEntries(
     RESOURCES.map(({ path, method, role }) => [
       role,

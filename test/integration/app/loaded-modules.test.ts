@@ -59,7 +59,7 @@ async function loadedBy(...args: readonly string[]): Promise<ReadonlySet<string>
   return packagesIn(list);
 }
 
-/** Of the daemon, from its start to the first attempt to reach the broker, and its end. */
+/** Modules that the daemon loads, from its start to the first attempt to reach the broker, and its end. */
 async function loadedByDaemon(
   config: string,
   meanwhile: () => Promise<void> = async () => {},
@@ -94,7 +94,7 @@ const PROTO_ROUTE = `routes:
   - { topic: "p/{device}", codec: protobuf, message: M, proto: 'syntax = "proto3"; message M { double temperature = 1; }' }
   - { topic: "x/{device}", codec: pattern, pattern: 'T=(?P<temperature>[0-9]+)' }
 `;
-/** Of one format, sink, server or terminal each. */
+/** Packages for one format, sink, server or terminal each. */
 const RARE = ['protobufjs', 're2js', 'aedes', 'nodemailer', 'pino-pretty'];
 const SERVICES = ['pg', 'mqtt', 'prom-client', 'pino', 'node-cron', 'classic-level'];
 

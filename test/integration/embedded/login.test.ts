@@ -14,7 +14,7 @@ import { queryOnce } from '../../support/pg-client.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import { describeWith } from '../../support/tools.ts';
 
-/** Who may use the embedded database: the user that can read its password. */
+/** Access to the embedded database: for the user that can read its password. */
 
 let dataDir: string;
 let server: EmbeddedTimescale;

@@ -152,7 +152,7 @@ const rowsOf = (printed: unknown): readonly Row[] => printed as readonly Row[];
 const sum = (rows: readonly Row[], column: string): number =>
   rows.reduce((total, row) => total + Number(row[column]), 0);
 
-/** Of parts whose three ways answer the same question: that they give the same. */
+/** For parts whose three ways answer the same question: checks that they give the same. */
 const SAME: Readonly<Record<number, (outcome: Outcome) => void>> = {
   4: ({ sh, ts }) => {
     const stored = { host: 'worker-1', metric: 'queue_length', value: 17 };

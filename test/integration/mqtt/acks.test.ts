@@ -153,7 +153,7 @@ describeWith('mosquitto').each([5, 4] as const)(
       await probe.until(() => probe.states('disconnected').length > connects);
       const clean = await plainClient(broker.url, { clientId: 'station', clean: true, protocolVersion });
       await clean.endAsync();
-      // That of the connection before may lie behind the PUBACK: a message published before the new one is lost.
+      // The subscription of the connection before may lie behind the PUBACK: a message published before the new one is lost.
       const subscriptions = subscriptionsOf(broker.log);
       proxy.resume();
       await probe.connected(connects + 1);

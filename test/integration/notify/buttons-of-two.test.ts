@@ -85,7 +85,7 @@ const looksAgain = async ({ state }: ReturnType<typeof daemon>) => {
   await inTime('it looks at the lease', () => state.leases > before);
 };
 
-/** Who executed it: a press whose answer is late is executed again, as the same request. */
+/** Daemons that executed it: a press whose answer is late is executed again, as the same request. */
 const executed = (press: string) => new Set(acts.filter((act) => act.endsWith(press)));
 
 test('of two daemons with one bot exactly one polls; the other takes over when that one ends, or is killed', async () => {

@@ -236,7 +236,7 @@ describe('chunks that were dropped before their time', () => {
       ...{ check: 'gaps', subject: 'sensor_readings', verdict: 'missing', severity },
       actual: expect.stringContaining(gone.lo.toISOString().slice(0, 13)),
     });
-    // None of our own ways refreshes there.
+    // No repair of ours refreshes there.
     for (const only of ['late', 'refresh', 'audit']) await repair(only);
     expect(await history()).toEqual(before);
     if (severity === 'critical') {

@@ -30,7 +30,7 @@ describeCluster('a server of its own', () => {
   afterAll(() => cluster.stop());
   afterEach(async () => expect(await db.verify()).toEqual([]));
 
-  // Of the hour that is under way: nothing of it is due to be aggregated.
+  // The hour that is under way: nothing of it is due to be aggregated.
   const hour = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000).toISOString();
   const insert = (second: number, values = '20, NULL') =>
     `INSERT INTO sensor_readings (time, sensor_id, temperature, humidity)

@@ -576,7 +576,7 @@ describe('metrics', () => {
 
   test('list names them; forget counts first, and deletes names and values with --yes', async () => {
     await run(`INSERT INTO metrics (id, name) VALUES (70, 'junk_1'), (71, 'junk_2')`);
-    // Of a name that is gone already: written by a daemon that had not noticed.
+    // Values of a name that is gone already: written by a daemon that had not noticed.
     await run(
       'INSERT INTO sensor_metrics (time, sensor_id, metric_id, value) VALUES ($1, 1, 70, 1), ($1, 1, 71, 1), ($1, 1, 99, 1)',
       ago(3),

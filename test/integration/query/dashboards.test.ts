@@ -18,7 +18,7 @@ const HOUR_MS = 3_600_000;
 describe('queries of the dashboards', () => {
   let database: TestDatabase;
   let client: pg.Client;
-  /** Of the whole hour, so that each range holds the rows below. */
+  /** Time that the rows below are relative to: each range of whole hours holds them. */
   const now = new Date();
 
   beforeAll(async () => {

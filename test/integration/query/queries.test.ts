@@ -268,7 +268,7 @@ describe('statistics', () => {
           count: 6,
           firing: 1,
         },
-        // Of 10, 20, 21, 22, 23, 30: a quarter of the way from the fifth to the sixth.
+        // The values are 10, 20, 21, 22, 23, 30: a quarter of the way from the fifth to the sixth.
         ...{ stddev: expect.closeTo(Math.sqrt(208 / 5), 9), p95: expect.closeTo(28.25, 9) },
       },
       { location: null, sensors: 1, reporting: 0, ...none, firing: 0 },

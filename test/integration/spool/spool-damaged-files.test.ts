@@ -99,7 +99,7 @@ describe('statement 18: damaged files of the spool', () => {
       await damages[kind](`${folder}.sentinel`);
       const spool = await at.open(folder);
       expect(await allOf(spool)).toHaveLength(290);
-      // Of two slots one is left where a bit is flipped.
+      // One of two slots is left where a bit is flipped.
       expect(at.logger.find(/not detectable/)).toHaveLength(kind === 'with a flipped bit' ? 0 : 1);
     },
   );

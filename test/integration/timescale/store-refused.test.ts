@@ -212,7 +212,7 @@ describe('names of narrow metrics', () => {
         ],
         retry,
       );
-      // Of the last one nothing is left: it alone is a dead letter.
+      // Nothing is left of the last one: it alone is a dead letter.
       expect(refused).toMatchObject([
         { sqlstate: '54000', reading: { metrics: new Map([['brand_new', 1]]) } },
       ]);

@@ -336,7 +336,7 @@ test('what is read of sensors that are new to a process counts, where a later qu
   };
   await attempt(2);
   await attempt(Infinity);
-  // Of three rules three metrics: of a metric that no rule is about, nothing is read.
+  // Three metrics of three rules: nothing is read of a metric that no rule is about.
   expect(asked).toEqual([500, 500, 500, 200].map((count) => [count, 3]));
 });
 

@@ -129,7 +129,7 @@ describe('statement 7: a batch beyond the limit of decompressed rows', () => {
     expect(passed.flatMap(({ readings }) => readings.map(({ timeUs }) => timeUs))).toEqual([
       0, 4, 8, 1, 5, 9, 2, 6, 3, 7,
     ]);
-    // Those of the last piece leave after the acknowledgements.
+    // The lines of the last piece leave after the acknowledgements.
     expect(published).toHaveLength(9);
     expect(typeof outcome === 'string' ? [] : outcome.notifications).toHaveLength(1);
     // The outcome of a refused attempt is known: none of them has to look for its own rows.

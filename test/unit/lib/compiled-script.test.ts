@@ -13,7 +13,7 @@ exports.later = async () => (await import('node:path')).basename(__dirname);
 let folder: string;
 let file: string;
 let texts = 10;
-/** Of one length, which is all that V8 compares, and each new to this process, which keeps what it has compiled. */
+/** Writes scripts of one length, which is all that V8 compares, and each new to this process, which keeps what it has compiled. */
 const write = () => writeFile(file, `${SCRIPT}// ${texts++}`);
 
 beforeEach(async () => {

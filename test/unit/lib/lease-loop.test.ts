@@ -13,7 +13,7 @@ class Row {
   untilMs = 0;
   asked: string[] = [];
   fault: Error | undefined;
-  /** Of these nothing arrives. */
+  /** Daemons of which nothing arrives. */
   readonly killed = new Set<string>();
   readonly #clock: FakeClock;
 

@@ -49,7 +49,7 @@ test('a span is as long as its two times say', () => {
   expect(localUntil(untilMs, untilMs - 400_000, clock)).toBe('09:55');
 });
 
-/** That a text claims must be what it shows, whatever the unit and however close the value is to its limit. */
+/** A text must show what it claims, whatever the unit and however close the value is to its limit. */
 test.each([undefined, '°C', '%', 'hPa', 'V', 'lx'])(
   'in %s the value shown is on the side of its limit',
   (unit) => {
