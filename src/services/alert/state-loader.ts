@@ -1,7 +1,7 @@
 import { OF_SENSOR } from '../../core/alert/engine/alert-key.ts';
 import { AlertEngine, type EngineReading } from '../../core/alert/engine/engine.ts';
 import type { AlertPreview } from '../../core/alert/engine/preview.ts';
-import { type RuleChange, restoreRow } from '../../core/alert/engine/restore.ts';
+import { type RuleChange, restoreLast, restoreRow } from '../../core/alert/engine/restore.ts';
 import type { FoundWaiting } from '../../core/alert/engine/waiting-log.ts';
 import type { AlertStateRow } from '../../core/alert/model.ts';
 import type { RuleSet } from '../../core/alert/rules/rule-set.ts';
@@ -63,7 +63,7 @@ export async function loadEngine(
   for (const { sensor, metric, last } of expected) {
     if (last === undefined || metric === OF_SENSOR)
       engine.expect(sensor, metric, undefined, last !== undefined);
-    else engine.restoreLast(sensor, metric, last);
+    else restoreLast(engine, sensor, metric, last);
     // The last events of the others are fetched with their first reading.
     if (rules.missesMetrics(sensor)) engine.register(sensor);
   }
@@ -87,7 +87,7 @@ async function loadPartners(
     });
     for (const { sensorId, metric, timeUs, value } of await lastReadings(spans)) {
       const sensor = partners.get(sensorId);
-      if (sensor !== undefined) engine.restoreLast(sensor, metric, { timeUs, value });
+      if (sensor !== undefined) restoreLast(engine, sensor, metric, { timeUs, value });
     }
   }
 }
@@ -136,7 +136,7 @@ async function loadLast(
     if (signal?.aborted === true) return;
     for (const { sensorId, metric, timeUs, value } of found) {
       const sensor = watched.get(sensorId);
-      if (sensor !== undefined) engine.restoreLast(sensor, metric, { timeUs, value });
+      if (sensor !== undefined) restoreLast(engine, sensor, metric, { timeUs, value });
     }
     // Known from here on: where a later query fails, or takes too long, only its sensors are queried again.
     for (const sensor of slice) engine.register(sensor);

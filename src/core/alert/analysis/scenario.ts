@@ -6,7 +6,14 @@ import { batchOfWork } from '../engine/alert-batch.ts';
 import { OF_SENSOR } from '../engine/alert-key.ts';
 import { applyCommand } from '../engine/commands.ts';
 import { AlertEngine } from '../engine/engine.ts';
-import { type RuleChange, beginWith, migrate, restoreRow, restoreWaiting } from '../engine/restore.ts';
+import {
+  type RuleChange,
+  beginWith,
+  migrate,
+  restoreLast,
+  restoreRow,
+  restoreWaiting,
+} from '../engine/restore.ts';
 import type { InstanceEffect } from '../engine/series.ts';
 import type { AlertIdOf } from '../engine/state-row.ts';
 import { WaitingLog } from '../engine/waiting-log.ts';
@@ -268,7 +275,7 @@ class ScenarioRun {
   private restoreLast(engine: AlertEngine, atMs: Millis): void {
     const untilUs = atMs * 1000 + engine.rules.futureSkewUs;
     for (const last of this.tables.newest(untilUs))
-      engine.restoreLast(this.sensorOf(last.sensor.key), last.metric, last);
+      restoreLast(engine, this.sensorOf(last.sensor.key), last.metric, last);
   }
 
   private commit(): void {

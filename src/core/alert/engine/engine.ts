@@ -3,7 +3,7 @@ import { AVAILABILITY, type Micros, type Millis } from '../../reading.ts';
 import { countKey } from '../rules/config.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
-import type { LastEvent, StepInput } from '../state/state.ts';
+import type { StepInput } from '../state/state.ts';
 import type { Silence } from '../suppress/silence.ts';
 import { Suppressor, reevaluateOpen } from '../suppress/suppressor.ts';
 import type { AlertInstance } from './alert-instance.ts';
@@ -391,17 +391,6 @@ export class AlertEngine {
   /** After a change of a series by other input than a reading. */
   arm(series: Series): void {
     this.timers.arm(series);
-  }
-
-  /** The newest stored value of a metric, read after a start. */
-  restoreLast(sensor: SensorFacts, metric: string, last: LastEvent): void {
-    const series = this.seriesOf(sensor, metric);
-    if (series === undefined) return;
-    // Waiting numbers are stored but not evaluated: the last event comes from the state row.
-    if (series.hasHeld) series.expected = true;
-    else series.restore({ last });
-    // A deadline depends on how old the last reading is.
-    if (this.open.has(series)) this.arm(this.enter(series));
   }
 
   /** The series of a metric, made if the rules ask for it; undefined if they ask nothing. */

@@ -5,7 +5,7 @@ import { EMPTY_MEMORY } from '../kind/rule-kind.ts';
 import { type Condition, NO_LABELS } from '../rules/condition.ts';
 import { type SensorFacts, isRetired } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
-import { NO_FLAPS, OK, closedUsOf, plain } from '../state/state.ts';
+import { type LastEvent, NO_FLAPS, OK, closedUsOf, plain } from '../state/state.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import { alertKeyText } from './alert-key.ts';
 import { type ClosedAlert, AlertEngine } from './engine.ts';
@@ -52,6 +52,17 @@ export function restoreRow(
   engine.trackOpen(series);
   engine.arm(engine.enter(series));
   return instance.condition.hash === row.ruleHash ? undefined : { series, instance, change: 'changed' };
+}
+
+/** The newest stored value of a metric, read after a start. */
+export function restoreLast(engine: AlertEngine, sensor: SensorFacts, metric: string, last: LastEvent): void {
+  const series = engine.seriesOf(sensor, metric);
+  if (series === undefined) return;
+  // Waiting numbers are stored but not evaluated: the last event comes from the state row.
+  if (series.hasHeld) series.expected = true;
+  else series.restore({ last });
+  // A deadline depends on how old the last reading is.
+  if (engine.open.has(series)) engine.arm(engine.enter(series));
 }
 
 /**
