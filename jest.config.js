@@ -15,11 +15,7 @@ const project = (name) => ({
     '^fieldwatch/frame$': '<rootDir>/src/frame.ts',
     '^fieldwatch/(drizzle|kysely)$': '<rootDir>/src/orm/$1.ts',
   },
-  // Of the packages, those that compute: transform.js says why.
-  transform: { '\\.ts$|/node_modules/.*\\.js$': '<rootDir>/test/support/transform.js' },
-  transformIgnorePatterns: ['/node_modules/(?!(zod|re2js)/)'],
-  // The same for packages that are CommonJS, and for Jest's own assertions.
-  sandboxInjectedGlobals: ['Array', 'Math', 'Object'],
+  transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }] },
   setupFiles: ['<rootDir>/test/support/codec-libraries.js'],
   // Unit tests need no database.
   ...(name === 'unit' ? {} : databases),
