@@ -30,12 +30,14 @@ export interface BinaryRowsOptions {
   readonly initialRows?: number;
 }
 
-/** Rows on their way into one COPY. `reset` before each use; the bytes of `finish` are valid until then. */
+/** Rows on their way into one COPY. `reset` before each use; the bytes of `take` and `finish` are valid until then. */
 export class BinaryRows {
   readonly #ordinals: boolean;
   #bytes: Uint8Array;
   #view: DataView;
   #at = 0;
+  /** The bytes before are taken. */
+  #taken = 0;
   #rows = 0;
 
   constructor(options: BinaryRowsOptions = {}) {
@@ -55,6 +57,7 @@ export class BinaryRows {
     this.#bytes.fill(0, 0, HEADER_BYTES);
     this.#bytes.set(SIGNATURE, 0);
     this.#at = HEADER_BYTES;
+    this.#taken = 0;
     this.#rows = 0;
   }
 
@@ -96,11 +99,19 @@ export class BinaryRows {
     this.#rows += 1;
   }
 
-  /** Ends the rows with the trailer and returns all bytes: a view, valid until the next `reset`. */
+  /** The bytes since the last call: a view, valid until the next `reset`. */
+  take(): Uint8Array {
+    const part = this.#bytes.subarray(this.#taken, this.#at);
+    this.#taken = this.#at;
+    return part;
+  }
+
+  /** Ends the rows with the trailer, and takes what is left. */
   finish(): Uint8Array {
     this.#reserve(TRAILER_BYTES);
     this.#view.setInt16(this.#at, -1);
-    return this.#bytes.subarray(0, this.#at + TRAILER_BYTES);
+    this.#at += TRAILER_BYTES;
+    return this.take();
   }
 
   #start(fields: number, ordinal: number): void {

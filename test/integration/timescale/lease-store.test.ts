@@ -57,7 +57,7 @@ async function transaction<T>(run: (work: Work) => Promise<T>): Promise<T> {
     await client.query('BEGIN');
     const result = await run({
       query: (text: string, values: unknown[]) => client.query(text, values),
-      copy: (text: string, bytes: Uint8Array) => copyIn(client, text, bytes),
+      copy: (text: string, parts: Iterable<Uint8Array>) => copyIn(client, text, parts),
     } as Work);
     await client.query('COMMIT');
     return result;

@@ -59,6 +59,20 @@ describe('a batch that is new', () => {
     ]);
   });
 
+  test('a batch of several parts of which the last reading is stored already, with narrow metrics', async () => {
+    const batch = Array.from({ length: 3500 }, (_, i) =>
+      reading(i % 100, i * 30_000_000, { temperature: i, co2: 400 + i }),
+    );
+    await commit(batch.slice(-1));
+    expect(await commit(batch)).toEqual(outcome(3499, 1));
+    expect(await db.rows('SELECT count(*)::int AS n, sum(temperature) AS sum FROM sensor_readings')).toEqual([
+      { n: 3500, sum: 6_123_250 },
+    ]);
+    expect(await db.rows('SELECT count(*)::int AS n, sum(value) AS sum FROM sensor_metrics')).toEqual([
+      { n: 3500, sum: 7_523_250 },
+    ]);
+  });
+
   test('nothing at all is committed too', async () => {
     expect(await commit([])).toEqual(outcome(0));
     expect(await commit([], true)).toEqual(outcome(0));

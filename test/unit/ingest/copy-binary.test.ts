@@ -113,6 +113,23 @@ describe('binary COPY rows', () => {
     }
   });
 
+  test('in parts: taken while rows are added, all of them together are the whole, though the buffer grows between', () => {
+    const [whole, inParts] = [new BinaryRows({ initialRows: 1 }), new BinaryRows({ initialRows: 1 })];
+    fc.assert(
+      fc.property(fc.array(fc.tuple(reading.filter(hasValue), fc.boolean()), { maxLength: 40 }), (list) => {
+        whole.reset();
+        inParts.reset();
+        const parts: Uint8Array[] = [];
+        list.forEach(([{ timeUs, sensorId, ...values }, take], index) => {
+          for (const rows of [whole, inParts]) rows.reading(index, timeUs, sensorId, metricsOf(values));
+          if (take) parts.push(inParts.take());
+        });
+        parts.push(inParts.finish());
+        expect(Buffer.concat(parts).equals(whole.finish())).toBe(true);
+      }),
+    );
+  });
+
   test('narrow metrics: what is decoded is what was written', () => {
     const rows = new BinaryRows({ initialRows: 1 });
     const row = fc.tuple(timeUs, int32, int32, finite);

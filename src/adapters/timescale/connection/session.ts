@@ -28,7 +28,8 @@ export interface Work {
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<Row>>;
   /** Several statements in one message, without parameters; one result each. */
   script(text: string): Promise<readonly pg.QueryResult[]>;
-  copy(text: string, bytes: Uint8Array): Promise<number>;
+  /** See `copyIn`. */
+  copy(text: string, parts: Iterable<Uint8Array>): Promise<number>;
 }
 
 /** How long to wait for an answer. */
@@ -159,7 +160,7 @@ export class DatabaseSession {
         const results: unknown = await answerTo(client.query(text));
         return (Array.isArray(results) ? results : [results]) as pg.QueryResult[];
       },
-      copy: (text, bytes) => answerTo(copyIn(client, text, bytes)),
+      copy: (text, parts) => answerTo(copyIn(client, text, parts)),
     };
   }
 

@@ -1,11 +1,10 @@
 import type pg from 'pg';
 import { FieldwatchError, messageOf } from '../../../core/errors.ts';
-import type { BinaryRows } from '../../../core/ingest/copy-binary.ts';
 import type { Logger, Metrics } from '../../../ports/metrics.ts';
 import type { ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../../../ports/store.ts';
 import type { Clock } from '../../../ports/time.ts';
 import { isEmptyAlertBatch, writeAlerts } from '../alert/alert-writes.ts';
-import { CopyEncoder, indexesWithout } from './copy-encoder.ts';
+import { CopyEncoder, type TableRows, indexesWithout } from './copy-encoder.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { classify, codeOf, databaseError } from '../errors.ts';
 import { FailoverWatch } from '../connection/failover-watch.ts';
@@ -126,7 +125,7 @@ class TimescaleStore implements ReadingStore {
     const step: Step = { name: 'copy' };
     try {
       return await this.#session.run(async (work) => {
-        const refused = await this.#encode(work, batch, this.#direct);
+        const refused = await this.#load(work, batch, this.#direct);
         if (refused !== undefined) return refused;
         await this.#write(work, batch, step);
         this.#paths.inc(1, { path: 'direct' });
@@ -170,7 +169,7 @@ class TimescaleStore implements ReadingStore {
   }
 
   async #merge(work: Work, batch: StoreBatch, step: Step): Promise<StoreOutcome | RowRefused> {
-    const refused = await this.#encode(work, batch, this.#staged);
+    const refused = await this.#load(work, batch, this.#staged);
     if (refused !== undefined) return refused;
     step.name = 'merge';
     await begin(work, batch.sensorSeq);
@@ -193,15 +192,15 @@ class TimescaleStore implements ReadingStore {
   }
 
   /**
-   * Rows as bytes; what can be refused without asking the server is. New metrics get their ids on the way; the values of
-   * those that get none are left out, and a reading that has no other is refused.
+   * Readies the rows of a batch; what can be refused without asking the server is. New metrics get their ids on the way;
+   * the values of those that get none are left out, and a reading that has no other is refused.
    */
-  async #encode(work: Work, { readings }: StoreBatch, rows: CopyEncoder): Promise<RowRefused | undefined> {
+  async #load(work: Work, { readings }: StoreBatch, rows: CopyEncoder): Promise<RowRefused | undefined> {
     await this.#ids.refresh(work);
     this.#denied = NONE_DENIED;
     const denied = new Map<string, NameRefusal>();
     for (;;) {
-      const { refused, unknown } = rows.encode(readings, this.#ids.known);
+      const { refused, unknown } = rows.load(readings, this.#ids.known);
       if (refused !== undefined) return refused;
       const names = new Map([...unknown].filter(([name]) => !denied.has(name)));
       // Not only once: another store may have read the table before these were in it.
@@ -236,7 +235,7 @@ const isOfEncoding = (error: unknown) =>
 const inAscii = (work: Work): Work => ({
   query: (text, values) => work.query(text, values?.map(asciiValue)),
   script: (text) => work.script(text),
-  copy: (text, bytes) => work.copy(text, bytes),
+  copy: (text, parts) => work.copy(text, parts),
 });
 
 /** Where a transaction is, so that an error is laid at the right door. */
@@ -244,9 +243,8 @@ interface Step {
   name: 'copy' | 'merge' | 'extras' | 'commit';
 }
 
-async function copy(work: Work, table: Table, rows: BinaryRows): Promise<void> {
-  const sent = rows.rows;
-  refuseVanished(table, sent, await work.copy(COPY[table], rows.finish()));
+async function copy(work: Work, table: Table, sent: TableRows): Promise<void> {
+  refuseVanished(table, sent.rows, await work.copy(COPY[table], sent.parts()));
 }
 
 const hasExtras = (batch: StoreBatch) => batch.deadLetters.length > 0 || !isEmptyAlertBatch(batch.alerts);
