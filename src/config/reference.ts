@@ -1,3 +1,4 @@
+import { capital } from '../core/capital.ts';
 import * as z from '../core/schema/zod.ts';
 import { environmentKeys, environmentName } from './environment.ts';
 import { configSchema } from './schema/index.ts';
@@ -162,7 +163,7 @@ function table(section: string, keys: readonly KeyReference[]): string {
     const variable = environment === '' ? '' : `<br>\`${environment}\``;
     return `| \`${key}\`${variable} | ${cell(type)} | ${cell(fallback)} | ${cell(meaning)} |`;
   });
-  const intro = description === '' ? '' : `${description[0]?.toUpperCase()}${description.slice(1)}.\n\n`;
+  const intro = description === '' ? '' : `${capital(description)}.\n\n`;
   const head = '| key | type | default | meaning |\n| --- | --- | --- | --- |';
   return `### ${section}\n\n${intro}${head}\n${lines.join('\n')}\n`;
 }

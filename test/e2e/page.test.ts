@@ -2,7 +2,6 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  BROWSER,
   type Browser,
   type Page,
   type Tab,
@@ -24,7 +23,7 @@ const SENSORS = 10_000;
 const HOSTILE = `<img src=x onerror=alert(1)>\u202egpj.\u2066${'x'.repeat(960)}`;
 const VIEWS = ['', 'sensors', 'sensor?key=calm', 'alerts', 'policies', 'dead-letters', 'setup', 'login'];
 
-describeWith(BROWSER, 'mosquitto')('the page in a browser', () => {
+describeWith('chromium', 'mosquitto')('the page in a browser', () => {
   let deployment: Deployment;
   let daemon: Daemon;
   let browser: Browser;
