@@ -60,6 +60,8 @@ const PART_READINGS = 1000;
 export class CopyEncoder {
   readonly #bytes: { readonly readings: BinaryRows; readonly metrics: BinaryRows };
   #batch: readonly StorableReading[] = [];
+  /** Metrics of the readings of the batch. */
+  #values: MetricValues[] = [];
   #ids: ReadonlyMap<string, number> = new Map();
   #readings = 0;
   #metrics = 0;
@@ -79,12 +81,13 @@ export class CopyEncoder {
 
   /** Takes a batch and checks all of it: a row that is refused after the first bytes were sent would cost the whole COPY. */
   load(readings: readonly StorableReading[], ids: ReadonlyMap<string, number>): Checked {
-    [this.#batch, this.#ids, this.#readings, this.#metrics] = [readings, ids, 0, 0];
+    [this.#batch, this.#values, this.#ids, this.#readings, this.#metrics] = [readings, [], ids, 0, 0];
     const unknown = new Map<string, number>();
     const refused: Omit<RowRefused, 'kind'>[] = [];
     for (let index = 0; index < readings.length; index++) {
       const { timeUs, sensorId, metrics: own } = readings[index] as StorableReading;
       const metrics = MetricValues.of(own);
+      this.#values.push(metrics);
       const bad = refuseReading(timeUs, sensorId, metrics);
       if (bad !== undefined) {
         refused.push({ index, ...bad });
@@ -111,6 +114,11 @@ export class CopyEncoder {
     return { refused: first && { kind: 'row_refused', ...first, others }, unknown };
   }
 
+  /** Gives up the batch, whose parts were sent: its readings are not kept until the next one comes. */
+  release(): void {
+    [this.#batch, this.#values] = [[], []];
+  }
+
   *#parts(rows: BinaryRows, encode: (index: number) => void): Iterable<Uint8Array> {
     rows.reset();
     const { length } = this.#batch;
@@ -122,13 +130,13 @@ export class CopyEncoder {
   }
 
   readonly #reading = (index: number): void => {
-    const { timeUs, sensorId, metrics } = this.#batch[index] as StorableReading;
-    this.#bytes.readings.reading(index, timeUs, sensorId, MetricValues.of(metrics));
+    const { timeUs, sensorId } = this.#batch[index] as StorableReading;
+    this.#bytes.readings.reading(index, timeUs, sensorId, this.#values[index] as MetricValues);
   };
 
   readonly #narrow = (index: number): void => {
-    const { timeUs, sensorId, metrics: own } = this.#batch[index] as StorableReading;
-    const metrics = MetricValues.of(own);
+    const { timeUs, sensorId } = this.#batch[index] as StorableReading;
+    const metrics = this.#values[index] as MetricValues;
     const { list, narrow } = metrics.names;
     for (const place of narrow) {
       const id = this.#ids.get(list[place] as string);

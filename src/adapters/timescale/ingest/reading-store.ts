@@ -146,6 +146,7 @@ class TimescaleStore implements ReadingStore {
     if (!single) await begin(work, batch.sensorSeq);
     if (readings.rows > 0) await copy(work, 'sensor_readings', readings);
     if (metrics.rows > 0) await copy(work, 'sensor_metrics', metrics);
+    this.#direct.release();
     if (extras) await this.#writeExtras(work, batch, step);
     if (!single) await commitTransaction(work, step);
   }
@@ -174,6 +175,7 @@ class TimescaleStore implements ReadingStore {
     step.name = 'merge';
     await begin(work, batch.sensorSeq);
     const outcome = await merge(work, this.#staged, batch.readings);
+    this.#staged.release();
     const { keepConflicts } = batch;
     const letters =
       outcome.conflict > 0 && keepConflicts !== undefined
