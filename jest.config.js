@@ -3,32 +3,31 @@ const databases = {
   globalTeardown: '<rootDir>/test/support/engine-host-teardown.js',
 };
 
+/** Far above what a test takes alone: next to other programs the longest take a minute. */
+const PATIENCE_MS = { unit: 60_000, integration: 180_000, e2e: 180_000 };
+
 const project = (name) => ({
   displayName: name,
   rootDir: import.meta.dirname,
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
-  testEnvironment: '<rootDir>/test/support/environment.js',
+  // Tests run as programs do, in Node itself: see runtime.cjs.
+  runtime: '<rootDir>/test/support/node/runtime.cjs',
+  testEnvironment: '<rootDir>/test/support/node/environment.js',
+  testEnvironmentOptions: { timeoutMs: PATIENCE_MS[name] },
+  injectGlobals: false,
+  transform: {},
   extensionsToTreatAsEsm: ['.ts'],
-  // The examples import the package by its name.
-  moduleNameMapper: {
-    '^fieldwatch$': '<rootDir>/src/index.ts',
-    '^fieldwatch/frame$': '<rootDir>/src/frame.ts',
-    '^fieldwatch/(drizzle|kysely)$': '<rootDir>/src/orm/$1.ts',
-  },
-  transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }] },
-  setupFiles: ['<rootDir>/test/support/codec-libraries.js'],
   // Unit tests need no database.
   ...(name === 'unit' ? {} : databases),
-  // A test that hangs is a failure, not a wait: each project states its own patience.
   setupFilesAfterEnv: [
-    `<rootDir>/test/support/timeout-${name}.js`,
+    '<rootDir>/test/support/codec-libraries.js',
     '<rootDir>/test/support/equal-metrics.js',
   ],
 });
 
 export default {
   // The database and broker tests share two cores with the servers they start, and wait most of the time.
-  maxWorkers: 6,
+  maxWorkers: 4,
   reporters: ['default', `${import.meta.dirname}/test/support/skipped-reporter.js`],
   testSequencer: `${import.meta.dirname}/test/support/slow-first.js`,
   projects: [project('unit'), project('integration'), project('e2e')],

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { transformSync } from '@swc/core';
 import fastify from 'fastify';
 import mqtt from 'mqtt';
 import { backfill } from '../../../examples/backfill-csv.ts';
@@ -17,6 +16,7 @@ import { openMonitor } from '../../../src/index.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
+import { javaScriptOf } from '../../support/node/typescript.js';
 import { queryOnce } from '../../support/pg-client.ts';
 import { isNightly } from '../../support/rounds.ts';
 
@@ -228,10 +228,7 @@ test('what the reference shows is what happens', async () => {
     const port = String(await freePort());
     for (const [name, code, printed] of examples) {
       const file = join(folder, `${name.replace(/\W/g, '-')}.mjs`);
-      const javascript = transformSync(code.replace('18839', port), {
-        jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
-      });
-      await writeFile(file, javascript.code);
+      await writeFile(file, javaScriptOf(code.replace('18839', port), file));
       const env = Object.fromEntries(
         Object.entries({ ...process.env, DATABASE_URL: db.url }).filter(
           ([key]) => !/^(FIELDWATCH_|NODE_OPTIONS)/.test(key),
