@@ -101,9 +101,10 @@ export class Daemon {
   /** The lines of `alerts.log`, where the configuration names it as the alert log. */
   async alertLog(): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const text = await readFile(join(this.dir, 'alerts.log'), 'utf8');
+    // The file is there before its first line, and a line before its end.
     return text
-      .trim()
       .split('\n')
+      .slice(0, -1)
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
