@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import {
@@ -28,16 +27,9 @@ const MOST_ROWS_PER_CHUNK = 250;
 /** For the newest chunk, and whatever else a search of the newest row names. */
 const MOST_LOCKS = 100;
 
-const HOUR_MS = 3_600_000;
-/** Longer than making the chunks and looking at them for the first time takes on a busy machine. */
-const HOUR_MARGIN_MS = 120_000;
-
 let db: PolicyDatabase;
 let catalog: ClosableCatalog;
 beforeAll(async () => {
-  // The rows end at the hour that has begun: with the next one the aggregates have a range to compare.
-  const leftMs = HOUR_MS - (Date.now() % HOUR_MS);
-  if (leftMs < HOUR_MARGIN_MS) await setTimeout(leftMs + 1000);
   db = await openPolicyDatabase();
   catalog = createCatalog({ url: db.url });
   await makeManyChunks((text, values) => db.sql(text, values), COUNTS);

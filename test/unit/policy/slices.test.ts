@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Range, safeSlices, without } from '../../../src/core/policy/repair/slices.ts';
+import { type Range, boundsOf, nearby, safeSlices, without } from '../../../src/core/policy/repair/slices.ts';
 
 const HOUR = 3_600_000_000;
 const DAY = 24 * HOUR;
@@ -48,4 +48,27 @@ test.each<[string, number[], Range[]]>([
   ['those outside', [-HOUR, 4 * HOUR], [range(0, 4 * HOUR)]],
 ])('a range without %s', (_, unsafe, expected) => {
   expect(without([range(0, 4 * HOUR)], unsafe, HOUR)).toEqual(expected);
+});
+
+describe('ranges of a query', () => {
+  test('are in groups, divided where they lie furthest apart', () => {
+    expect(nearby(days(60, 0, 1, 30, 59))).toEqual([days(0, 1), days(30), days(59, 60)]);
+    expect(nearby(days(0, 10, 12, 40, 42, 90))).toEqual([days(0), days(10, 12), days(40, 42), days(90)]);
+    expect(nearby(days(7))).toEqual([days(7)]);
+    expect(nearby([])).toEqual([]);
+  });
+
+  test('each is in one group, in their order', () => {
+    const ranges = days(...Array.from({ length: 50 }, (_, index) => (index * 17) % 101));
+    expect(nearby(ranges).flat()).toEqual([...ranges].sort((a, b) => a.from - b.from));
+    expect(nearby(ranges).length).toBeLessThanOrEqual(4);
+  });
+
+  test('those that overlap or adjoin are not divided', () => {
+    expect(nearby([range(0, 9), range(3, 5), range(5, 20)])).toHaveLength(1);
+  });
+
+  test('have the first and the last time of all as bounds', () => {
+    expect(boundsOf([range(5, 20), range(1, 3)])).toEqual([[5, 1], [20, 3], 1, 20]);
+  });
 });

@@ -10,7 +10,7 @@ import { identifier, interval, literal, qualified } from '../repair/policy-sql.t
 import { type AggregateRelation, relationNamed } from '../schema/relations.ts';
 import { flagOf, numberOf, optionalNumber, textOf } from '../row.ts';
 import { HAS_PAGES, WITH_FILES, missingChunks } from '../seen-chunks.ts';
-import { type Range, computable, isoTime, merged } from '../repair/slices.ts';
+import { type Range, boundsOf, computable, isoTime, merged, nearby } from '../repair/slices.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'gaps';
@@ -56,7 +56,12 @@ export const gapsCheck: PolicyCheck = {
     const of = (aggregate: RefreshedAggregate, rows: readonly CatalogRow[]) =>
       evaluate(aggregate, rows, detached, snapshot.server.schema);
     const byBuckets = [
-      ...found.flatMap(({ aggregate }, index) => of(aggregate, seen[index] ?? [])),
+      ...[...new Set(found.map(({ aggregate }) => aggregate))].flatMap((aggregate) =>
+        of(
+          aggregate,
+          found.flatMap((gaps, index) => (gaps.aggregate === aggregate ? (seen[index] ?? []) : [])),
+        ),
+      ),
       ...above.flatMap((aggregate, index) => of(aggregate, joined(aggregate, answers[FIRST + index] ?? []))),
     ];
     const byChunks = missingOf(answers)
@@ -76,6 +81,7 @@ const isOfAggregate = ({ relation }: RefreshedAggregate): boolean =>
 const ofAggregates = (plan: PolicyPlan, snapshot: CatalogSnapshot): readonly RefreshedAggregate[] =>
   refreshedAggregates(plan, snapshot).filter(isOfAggregate);
 
+/** Gaps of one aggregate that lie near each other: one query is about them. */
 interface Gaps {
   readonly aggregate: RefreshedAggregate;
   readonly gaps: readonly Range[];
@@ -89,15 +95,14 @@ function suspects(
   const [, , rows = []] = answers;
   return refreshedAggregates(plan, snapshot).flatMap((aggregate) => {
     const gaps = rows.filter((row) => textOf(row, 'name') === aggregate.relation.name).map(rangeOf);
-    return gaps.length === 0 ? [] : [{ aggregate, gaps }];
+    return nearby(gaps).map((near) => ({ aggregate, gaps: near }));
   });
 }
 
 const rangeOf = (row: CatalogRow): Range => ({ from: numberOf(row, 'lo'), until: numberOf(row, 'hi') });
 
 function lost(aggregate: RefreshedAggregate, gaps: readonly Range[]): CheckQuery {
-  const [from, until] = [gaps.map((gap) => gap.from), gaps.map((gap) => gap.until)];
-  return { text: lostSql(aggregate), values: [from, until, Math.min(...from), Math.max(...until)] };
+  return { text: lostSql(aggregate), values: boundsOf(gaps) };
 }
 
 /** The remains of `detach_chunk`: a table with the name of a chunk, outside of any hypertable. */

@@ -19,11 +19,13 @@ import { flagOf, numberOf, textOf } from '../row.ts';
 import {
   type Range,
   beyondSourceSql,
+  boundsOf,
   clipped,
   computable,
   heldQuery,
   isoTime,
   merged,
+  nearby,
   refreshSteps,
   without,
 } from '../repair/slices.ts';
@@ -59,24 +61,25 @@ export function lateCheckWithin(within?: Within): PolicyCheck {
     },
     // A range counts only if it has rows: the very first refresh leaves one open range before its window.
     followUpQueries: (...args) =>
-      suspected(...args).map(({ aggregate, probed }) => ({
-        text: staleSql(aggregate),
-        values: boundsOf(probed),
-      })),
+      suspected(...args).flatMap(({ aggregate, probed }) =>
+        nearby(probed).map((ranges) => ({ text: staleSql(aggregate), values: boundsOf(ranges) })),
+      ),
     evaluate: (...args) => stale(...args).map(({ aggregate, ranges }) => evaluate(aggregate, ranges)),
     repair: {
       queries: (...args) =>
         stale(...args).flatMap(({ aggregate, ranges, sensors }) => [
           heldQuery(aggregate),
-          { text: unsafeSql(aggregate), values: boundsOf(ranges) },
+          ...nearby(ranges).map((near) => ({ text: unsafeSql(aggregate), values: boundsOf(near) })),
           ...sourceDiffers(args[0], args[1], aggregate, ranges, sensors),
         ]),
       steps: ({ plan, snapshot, answers, details }) => {
         let next = 0;
         return stale(plan, snapshot, answers).flatMap(({ aggregate, ranges, sensors }) => {
-          // Only aggregates of aggregates have a third answer.
-          const perAggregate = 2 + sourceDiffers(plan, snapshot, aggregate, ranges, sensors).length;
-          const [held = [], unsafe = [], differing = []] = details.slice(next, next + perAggregate);
+          const groups = nearby(ranges).length;
+          // Only aggregates of aggregates have the last answer.
+          const perAggregate = 1 + groups + sourceDiffers(plan, snapshot, aggregate, ranges, sensors).length;
+          const [held = [], ...answered] = details.slice(next, next + perAggregate);
+          const [unsafe, differing = []] = [answered.slice(0, groups).flat(), answered[groups]];
           next += perAggregate;
           const width = intervalMs(aggregate.relation.bucket) * 1000;
           const buckets = [
@@ -149,22 +152,19 @@ function staleRanges(
   answers: Answers,
   within: Within | undefined,
 ): readonly Ranges[] {
-  const seen = answers.slice(1);
+  let next = 1;
   return suspects(plan, snapshot, answers, within)
-    .map((suspect, index) => {
-      const ends = new Set((seen[index] ?? []).map((row) => numberOf(row, 'hi')));
+    .map((suspect) => {
+      const groups = nearby(suspect.probed).length;
+      const seen = answers.slice(next, next + groups).flat();
+      next += groups;
+      const ends = new Set(seen.map((row) => numberOf(row, 'hi')));
       return { ...suspect, ranges: suspect.ranges.filter(({ until }) => ends.has(until)) };
     })
     .filter(({ ranges }) => ranges.length > 0);
 }
 
 const rangeOf = (row: CatalogRow): Range => ({ from: numberOf(row, 'lo'), until: numberOf(row, 'hi') });
-
-/** The ranges, and the first and last time in any of them, which excludes all other chunks from the plan. */
-function boundsOf(ranges: readonly Range[]): readonly unknown[] {
-  const [from, until] = [ranges.map((range) => range.from), ranges.map((range) => range.until)];
-  return [from, until, Math.min(...from), Math.max(...until)];
-}
 
 /**
  * Ranges `lo <= time < hi` of each aggregate before the window, clamped, in microseconds. One that ends with the first microsecond

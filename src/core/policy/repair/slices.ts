@@ -144,6 +144,34 @@ export function merged(ranges: readonly Range[], widthUs: number): readonly Rang
   );
 }
 
+/** Groups of ranges, each a query. */
+const MOST_GROUPS = 4;
+
+/**
+ * Ranges in a few groups, divided where they lie furthest apart. A query about several ranges is bounded by the first and the last
+ * time of them all, which excludes all other chunks from its plan, but not those that lie between them.
+ */
+export function nearby(ranges: readonly Range[]): readonly (readonly Range[])[] {
+  const sorted = [...ranges].sort((a, b) => a.from - b.from);
+  const distance = (index: number) => sorted[index]!.from - sorted[index - 1]!.until;
+  const starts = sorted
+    .map((_, index) => index)
+    .slice(1)
+    .filter((index) => distance(index) > 0)
+    .sort((a, b) => distance(b) - distance(a))
+    .slice(0, MOST_GROUPS - 1)
+    .sort((a, b) => a - b);
+  return sorted.length === 0
+    ? []
+    : [0, ...starts].map((start, nth) => sorted.slice(start, starts[nth] ?? sorted.length));
+}
+
+/** Values of such a query: where the ranges begin, where they end, the first and the last time of them all. */
+export function boundsOf(ranges: readonly Range[]): readonly unknown[] {
+  const [from, until] = [ranges.map((range) => range.from), ranges.map((range) => range.until)];
+  return [from, until, Math.min(...from), Math.max(...until)];
+}
+
 /** Refreshes of the ranges, as far as no data is lost. `held` are the rows of `heldQuery`. */
 export function refreshSteps(
   about: Pick<RepairStep, 'check' | 'subject'>,
