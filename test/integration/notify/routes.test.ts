@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { settingsOf } from '../../../src/app/wiring/notify.ts';
 import type { TimescaleAlertStore } from '../../../src/adapters/timescale/alert/alert-store.ts';
 import type { TimescaleNotificationStore } from '../../../src/adapters/timescale/notify/notification-store.ts';
@@ -105,16 +105,10 @@ function daemon(routes: string, { owner = 'me', hourUtc = 12, sinks = newSinks()
   };
 }
 const newSinks = () => new Map(['phone', 'mail', 'boss'].map((name) => [name, new FakeSink()]));
-afterEachTest();
-function afterEachTest() {
-  // A worker that goes on would serve the sinks of the next test.
-  beforeEach(async () => {
-    for (const dispatcher of dispatchers.splice(0)) await dispatcher.stop();
-  });
-  afterAll(async () => {
-    for (const dispatcher of dispatchers.splice(0)) await dispatcher.stop();
-  });
-}
+// A worker that goes on would serve the sinks of the next test, and hold what is cleared before it.
+afterEach(async () => {
+  for (const dispatcher of dispatchers.splice(0)) await dispatcher.stop();
+});
 
 /** Time goes on, as far as held deliveries are concerned. */
 const due = (origin?: string) =>
