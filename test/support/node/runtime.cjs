@@ -1,5 +1,5 @@
 // How Jest runs a test file here: as Node runs a program, in the realm of the worker. Jest's own runtime gives each file a context of
-// node:vm, in which every module is loaded, compiled and warmed up again: that was a third of the processor time of a worker.
+// node:vm, in which every module is loaded, compiled and warmed up again, and needs an experimental flag of Node for modules.
 // The files of a worker share the modules that they import: what a test changes for its process it has to put back.
 const nodeModule = require('node:module');
 const { pathToFileURL } = require('node:url');
