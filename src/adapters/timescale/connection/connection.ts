@@ -31,6 +31,8 @@ export interface DatabaseOptions {
   readonly idleInTransactionMs?: number;
   /** For TCP, TLS and login together; also how long a server may be silent under a statement before it is checked. */
   readonly connectTimeoutMs?: number;
+  /** Statements are sent before the answers to those before them have come. */
+  readonly pipeline?: boolean;
 }
 
 export const DEFAULT_TIMEOUTS = {
@@ -86,6 +88,7 @@ export function clientConfig(
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     types: TYPES,
+    pipeline: options.pipeline === true,
   };
 }
 
