@@ -11,16 +11,15 @@ import type { CatalogRow } from '../../src/core/policy/catalog.ts';
 const NO_SUCH_STATEMENT = '26000';
 
 /**
- * A catalog that prepares each query which it is asked for again. Two thirds of a verification on the embedded engine are
- * planning, and the policy tests verify several hundred times. Not for tests of functions and operators that take the
- * place of others: a prepared query has looked its functions up before.
+ * A catalog that prepares each query. Two thirds of a verification on the embedded engine are planning, and the policy
+ * tests verify several hundred times. Not for tests of functions and operators that take the place of others: a prepared
+ * query has looked its functions up before.
  */
 export function createPreparedCatalog({ url }: Pick<CatalogOptions, 'url'>): ClosableCatalog {
   const planned = new URL(url);
   // No value of a parameter is worth a plan of its own in databases of this size.
   planned.searchParams.set('options', '-c plan_cache_mode=force_generic_plan');
   const catalog = createCatalog({ url: planned.href });
-  const asked = new Set<string>();
   const prepared = new Map<string, Promise<string>>();
 
   async function prepare(text: string): Promise<string> {
@@ -41,9 +40,7 @@ export function createPreparedCatalog({ url }: Pick<CatalogOptions, 'url'>): Clo
   return {
     ...catalog,
     async select(text, values = []) {
-      const again = asked.has(text);
-      asked.add(text);
-      if (!again || !/^\s*(SELECT|WITH)\b/.test(text)) return catalog.select(text, values);
+      if (!/^\s*(SELECT|WITH)\b/.test(text)) return catalog.select(text, values);
       try {
         return await execute(text, values);
       } catch (error) {
