@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { FieldwatchError } from '../../../src/core/errors.ts';
 import type { ReadingStore, StoreBatch } from '../../../src/ports/store.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type StoreFixture, batchOf, clear, openStore, series } from '../../support/store-fixtures.ts';
@@ -79,3 +80,27 @@ test('sensors that were changed meanwhile: no row is sent, and the connection se
   expect(await store.commit(inTransaction(batchOf(series(100))))).toMatchObject({ stored: 100 });
   expect(proxy.accepted).toBe(1);
 });
+
+test.each(['up', 'down'] as const)(
+  'a link that breaks at any piece of the conversation, %s: the retry stores each reading once',
+  async (direction) => {
+    const batch = inTransaction(batchOf(series(4)));
+    for (let piece = 1; ; piece++) {
+      await clear(db);
+      let passed = 0;
+      proxy.swallow((_chunk, of) => {
+        if (of !== direction || ++passed < piece) return false;
+        proxy.cut();
+        return true;
+      });
+      const first: unknown = await store.commit(batch).catch((error: unknown) => error);
+      proxy.resume();
+      if (passed < piece) break;
+      expect(first).toBeInstanceOf(FieldwatchError);
+      expect(await store.commit({ ...batch, retry: true })).toMatchObject({ kind: 'committed' });
+      expect([piece, await count()]).toEqual([piece, 4]);
+      expect(piece).toBeLessThan(20);
+    }
+    expect(await count()).toBe(4);
+  },
+);
