@@ -42,9 +42,9 @@ export interface StoreBatch {
    * already stored are then duplicates, so the store goes straight to staging and merge.
    */
   readonly retry: boolean;
-  /** Dead letters of readings that conflict, kept in the same transaction. Without it they are only counted. */
   /** The change of sensors by which the ids of this batch were looked up; after another one it is refused (SENSORS_CHANGED). */
   readonly sensorSeq?: number | undefined;
+  /** Dead letters of readings that conflict, kept in the same transaction. Without it they are only counted. */
   readonly keepConflicts?: ((conflicts: readonly Conflict[]) => readonly DeadLetter[]) | undefined;
 }
 

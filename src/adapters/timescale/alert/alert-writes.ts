@@ -48,14 +48,6 @@ export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> 
   await writeShards(work, batch);
 }
 
-export const isEmptyAlertBatch = (batch: AlertBatch): boolean =>
-  batch.commands === undefined &&
-  batch.fence === undefined &&
-  batch.dequeued === undefined &&
-  batch.forwarded === undefined &&
-  batch.waiting === undefined &&
-  batch.raised.length + batch.resolved.length + batch.states.length + batch.notifications.length === 0;
-
 /** `ok` and nothing to remember: the row is deleted. */
 const isForgotten = (row: AlertStateRow) => row.state === 'ok' && Object.keys(row.detail).length === 0;
 

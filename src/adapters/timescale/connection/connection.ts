@@ -31,8 +31,6 @@ export interface DatabaseOptions {
   readonly idleInTransactionMs?: number;
   /** For TCP, TLS and login together; also how long a server may be silent under a statement before it is checked. */
   readonly connectTimeoutMs?: number;
-  /** Statements are sent before the answers to those before them have come. */
-  readonly pipeline?: boolean;
 }
 
 export const DEFAULT_TIMEOUTS = {
@@ -88,7 +86,6 @@ export function clientConfig(
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     types: TYPES,
-    pipeline: options.pipeline === true,
   };
 }
 

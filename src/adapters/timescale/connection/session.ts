@@ -5,9 +5,10 @@ import { noAnswer } from '../../../lib/timeout.ts';
 import type { Logger } from '../../../ports/metrics.ts';
 import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
-import { type CopyIn, copyIn } from './copy-in.ts';
+import { copyIn } from './copy-in.ts';
 import { databaseError, classify } from '../errors.ts';
 import { bounded, cut, endClient } from './query-timeout.ts';
+import { rollBack } from './transaction.ts';
 
 export interface SessionOptions extends DatabaseOptions {
   /**
@@ -23,13 +24,13 @@ export interface SessionDeps {
   readonly logger?: Pick<Logger, 'debug'> | undefined;
 }
 
-/** One unit of work on the connection: each query is bounded in time, and sent at once, whether or not those before it are answered. */
+/** One unit of work on the connection: each query is bounded in time. */
 export interface Work {
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<Row>>;
   /** Several statements in one message, without parameters; one result each. */
   script(text: string): Promise<readonly pg.QueryResult[]>;
   /** See `copyIn`. */
-  copy(text: string, parts: Iterable<Uint8Array>, admitted?: Promise<unknown>): CopyIn;
+  copy(text: string, parts: Iterable<Uint8Array>): Promise<number>;
 }
 
 /** How long to wait for an answer. */
@@ -134,7 +135,7 @@ export class DatabaseSession {
 
   async #open(signal: AbortSignal | undefined): Promise<pg.Client> {
     try {
-      this.#connector ??= new Connector({ ...this.#options, pipeline: true });
+      this.#connector ??= new Connector(this.#options);
       const client = await this.#connector.open(signal);
       try {
         await bounded(client, this.#answerMs, async () => this.#options.onConnect?.(client));
@@ -160,10 +161,7 @@ export class DatabaseSession {
         const results: unknown = await answerTo(client.query(text));
         return (Array.isArray(results) ? results : [results]) as pg.QueryResult[];
       },
-      copy: (text, parts, admitted) => {
-        const { sent, rows } = copyIn(client, text, parts, admitted);
-        return { sent, rows: answerTo(rows) };
-      },
+      copy: (text, parts) => answerTo(copyIn(client, text, parts)),
     };
   }
 
@@ -180,13 +178,6 @@ export class DatabaseSession {
     this.#client = undefined;
     cut(client);
   }
-}
-
-/** The server logs a warning for a ROLLBACK without a transaction: a COMMIT that was sent behind what failed has ended it. */
-async function rollBack(client: pg.Client): Promise<void> {
-  // An error comes before the status that it leaves; that of an answer is the last.
-  if (client.getTransactionStatus() === 'I') await client.query(';');
-  if (client.getTransactionStatus() !== 'I') await client.query('ROLLBACK');
 }
 
 const closed = () =>

@@ -124,8 +124,8 @@ export async function merge(
   const parts = [...core, ...narrow]; // readings before narrow metrics: the lock order of the store
   // No JIT: the planner knows nothing of the new tables, and compiling takes longer than running.
   await work.script(['SET LOCAL jit = off', ...parts.map(({ stage }) => stage)].join(';'));
-  for (const { copy } of core) await work.copy(copy, rows.readings.parts()).rows;
-  for (const { copy } of narrow) await work.copy(copy, rows.metrics.parts()).rows;
+  for (const { copy } of core) await work.copy(copy, rows.readings.parts());
+  for (const { copy } of narrow) await work.copy(copy, rows.metrics.parts());
   if (parts.length === 0) return { stored: 0, duplicate: 0, merged: 0, conflict: 0 };
   const results = await work.script(
     [

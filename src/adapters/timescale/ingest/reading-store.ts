@@ -3,9 +3,8 @@ import { FieldwatchError, messageOf } from '../../../core/errors.ts';
 import type { Logger, Metrics } from '../../../ports/metrics.ts';
 import type { ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../../../ports/store.ts';
 import type { Clock } from '../../../ports/time.ts';
-import { isEmptyAlertBatch, writeAlerts } from '../alert/alert-writes.ts';
-import { Answers } from '../connection/answers.ts';
-import { CopyEncoder, indexesWithout } from './copy-encoder.ts';
+import { writeAlerts } from '../alert/alert-writes.ts';
+import { CopyEncoder, type TableRows, indexesWithout } from './copy-encoder.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { classify, codeOf, databaseError } from '../errors.ts';
 import { FailoverWatch } from '../connection/failover-watch.ts';
@@ -139,34 +138,14 @@ class TimescaleStore implements ReadingStore {
     }
   }
 
-  /** Sends each statement before the answer to the one before has come: readings alone take two round trips. */
   async #write(work: Work, batch: StoreBatch, step: Step): Promise<void> {
     const { readings, metrics } = this.#direct;
-    const extras = hasExtras(batch);
-    // One COPY alone would be its own transaction, if its sensors need not be held.
-    const single = batch.sensorSeq === undefined && !extras && (readings.rows === 0 || metrics.rows === 0);
-    const began = single ? undefined : begin(work, batch.sensorSeq);
-    const answers = new Answers();
-    if (began !== undefined) answers.add(began);
-    for (const [table, rows] of [
-      ['sensor_readings', readings],
-      ['sensor_metrics', metrics],
-    ] as const) {
-      if (rows.rows === 0) continue;
-      const copied = work.copy(COPY[table], rows.parts(), began);
-      answers.add(copied.rows.then((count) => refuseVanished(table, rows.rows, count)));
-      await copied.sent;
-    }
-    const committed = single || extras ? undefined : commitTransaction(work);
-    try {
-      await answers.all();
-    } finally {
-      await committed?.catch(() => undefined);
-    }
+    await begin(work, batch.sensorSeq);
+    if (readings.rows > 0) await copy(work, 'sensor_readings', readings);
+    if (metrics.rows > 0) await copy(work, 'sensor_metrics', metrics);
     this.#direct.release();
-    if (extras) await this.#writeExtras(work, batch, step);
-    step.name = 'commit';
-    if (!single) await (committed ?? commitTransaction(work));
+    await this.#writeExtras(work, batch, step);
+    await commitTransaction(work, step);
   }
 
   /** Exact in every case, at about half the speed. */
@@ -200,8 +179,7 @@ class TimescaleStore implements ReadingStore {
         ? keepConflicts(await conflictsOf(work, this.#staged))
         : [];
     await this.#writeExtras(work, { ...batch, deadLetters: [...batch.deadLetters, ...letters] }, step);
-    step.name = 'commit';
-    await commitTransaction(work);
+    await commitTransaction(work, step);
     return outcome;
   }
 
@@ -256,7 +234,7 @@ const isOfEncoding = (error: unknown) =>
 const inAscii = (work: Work): Work => ({
   query: (text, values) => work.query(text, values?.map(asciiValue)),
   script: (text) => work.script(text),
-  copy: (...copied) => work.copy(...copied),
+  copy: (text, parts) => work.copy(text, parts),
 });
 
 /** Where a transaction is, so that an error is laid at the right door. */
@@ -264,9 +242,12 @@ interface Step {
   name: 'copy' | 'merge' | 'extras' | 'commit';
 }
 
-const hasExtras = (batch: StoreBatch) => batch.deadLetters.length > 0 || !isEmptyAlertBatch(batch.alerts);
+async function copy(work: Work, table: Table, sent: TableRows): Promise<void> {
+  refuseVanished(table, sent.rows, await work.copy(COPY[table], sent.parts()));
+}
 
-async function commitTransaction(work: Work): Promise<void> {
+async function commitTransaction(work: Work, step: Step): Promise<void> {
+  step.name = 'commit';
   const [result] = await work.script('COMMIT');
   // A transaction in which something failed unnoticed answers COMMIT with ROLLBACK, and that is not an error.
   if (result?.command === 'COMMIT') return;

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../../core/errors.ts';
+import { inTransaction } from '../connection/transaction.ts';
 import { codeOf } from '../errors.ts';
 import { type MergeConflict, MergeLetter } from './merge-letter.ts';
 
@@ -88,17 +89,11 @@ const differs = (table: keyof typeof TABLES): string =>
 /** The first step: all or nothing. @returns how many open alerts it closed. */
 export async function changeSensor(client: pg.ClientBase, change: SensorChange): Promise<number> {
   const ask = queryOf(client);
-  await ask('BEGIN');
-  try {
+  return inTransaction(client, async () => {
     // Waits for the transactions that write; later ones wait for this one, and detect its change.
     await ask('LOCK TABLE sensor_changes IN ACCESS EXCLUSIVE MODE');
-    const closed = await changeWithin(ask, change);
-    await ask('COMMIT');
-    return closed;
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
+    return changeWithin(ask, change);
+  });
 }
 
 async function changeWithin(ask: Query, { kind, key, target, by }: SensorChange): Promise<number> {
@@ -309,22 +304,21 @@ async function moveChunk(
 ): Promise<{ readonly rows: number; readonly letter: MergeLetter }> {
   const { table, move, range } = chunk;
   // One snapshot: a reading of the other sensor that comes in between makes it fail, and it is done again.
-  await ask(
-    'BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0; SET LOCAL statement_timeout = 0',
+  const begin =
+    'BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0; SET LOCAL statement_timeout = 0';
+  return inTransaction(
+    client,
+    async () => {
+      const letter = move.targetId === null ? chunk.letter : await keepConflicts(ask, chunk);
+      if (move.targetId !== null) await copyRows(ask, chunk);
+      const { rowCount } = await client.query(
+        `DELETE FROM ${table} WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz`,
+        [move.sensorId, ...range],
+      );
+      return { rows: rowCount ?? 0, letter };
+    },
+    begin,
   );
-  try {
-    const letter = move.targetId === null ? chunk.letter : await keepConflicts(ask, chunk);
-    if (move.targetId !== null) await copyRows(ask, chunk);
-    const { rowCount } = await client.query(
-      `DELETE FROM ${table} WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz`,
-      [move.sensorId, ...range],
-    );
-    await ask('COMMIT');
-    return { rows: rowCount ?? 0, letter };
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
 }
 
 const within = (alias: string): string =>

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { inTransaction } from '../connection/transaction.ts';
 import { type Query, endRows, endStates, queryOf } from './sensor-moves.ts';
 
 /** Sensors that are to be retired, or to be so no longer. */
@@ -38,18 +39,13 @@ export async function retireSensors(
   request: Retirement,
 ): Promise<readonly RetiredSensor[]> {
   const ask = queryOf(client);
-  await ask('BEGIN');
-  try {
+  return inTransaction(client, async () => {
     await ask('LOCK TABLE sensor_changes IN ACCESS EXCLUSIVE MODE');
     const done: RetiredSensor[] = [];
     for (const row of await sensorsOf(ask, request.keys, 'FOR UPDATE'))
       done.push(await retire(ask, row, request));
-    await ask('COMMIT');
     return done;
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 /** The effect of the retirement, without executing it. */

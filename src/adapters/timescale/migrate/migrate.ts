@@ -5,6 +5,7 @@ import { type DatabaseOptions, lockKey } from '../connection/connection.ts';
 import { Connector } from '../connection/connector.ts';
 import { codeOf, databaseError, classify } from '../errors.ts';
 import { ensureTimescale } from '../connection/extension.ts';
+import { inTransaction } from '../connection/transaction.ts';
 import {
   CREATE_HISTORY,
   type MigrationTarget,
@@ -106,17 +107,17 @@ async function apply(client: pg.ClientBase, migration: Migration): Promise<boole
       await client.query(`${record} ON CONFLICT DO NOTHING`, values);
       return true;
     }
-    await client.query('BEGIN');
-    await client.query('LOCK TABLE schema_migrations IN SHARE ROW EXCLUSIVE MODE');
-    const seen = await client.query('SELECT FROM schema_migrations WHERE version = $1', [migration.version]);
-    if (seen.rowCount === 0) {
+    return await inTransaction(client, async () => {
+      await client.query('LOCK TABLE schema_migrations IN SHARE ROW EXCLUSIVE MODE');
+      const seen = await client.query('SELECT FROM schema_migrations WHERE version = $1', [
+        migration.version,
+      ]);
+      if (seen.rowCount !== 0) return false;
       await client.query(migration.sql);
       await client.query(record, values);
-    }
-    await client.query('COMMIT');
-    return seen.rowCount === 0;
+      return true;
+    });
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
     throw failed(migration, error);
   }
 }

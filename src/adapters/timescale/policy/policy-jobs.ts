@@ -10,6 +10,7 @@ import type { DatabaseOptions } from '../connection/connection.ts';
 import { Connector } from '../connection/connector.ts';
 import { databaseError, classify } from '../errors.ts';
 import { bounded, cut } from '../connection/query-timeout.ts';
+import { rollBack } from '../connection/transaction.ts';
 
 export interface ClosablePolicyJobs extends PolicyJobs {
   /** Idempotent; a run under way is cut off. */
@@ -169,7 +170,7 @@ async function call(client: pg.Client, id: number, limitMs: number): Promise<str
     return undefined;
   } catch (error) {
     if (error instanceof FieldwatchError || classify(error).lost === true) throw error;
-    await ask(client, 'ROLLBACK').catch(() => undefined);
+    await bounded(client, STATEMENT_TIMEOUT_MS, () => rollBack(client)).catch(() => undefined);
     return messageOf(error);
   }
 }

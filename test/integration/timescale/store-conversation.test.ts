@@ -1,8 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { FieldwatchError } from '../../../src/core/errors.ts';
 import type { ReadingStore, StoreBatch } from '../../../src/ports/store.ts';
-import { eventually } from '../../support/eventually.ts';
-import { type StoreFixture, batchOf, clear, openStore, series } from '../../support/store-fixtures.ts';
+import {
+  type StoreFixture,
+  batchOf,
+  clear,
+  openStore,
+  reading,
+  series,
+} from '../../support/store-fixtures.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 
 let db: StoreFixture;
@@ -28,47 +34,17 @@ afterAll(async () => {
   await proxy.close();
 });
 
-/** Notes what is sent; `silentAfter`: in which answer the database falls silent. */
-function watch(silentAfter?: (answer: string) => boolean): void {
+/** Notes what is sent. */
+function watch(): void {
   proxy.swallow((chunk, direction) => {
     if (direction === 'up') asked += chunk.toString('latin1');
-    else if (silentAfter?.(chunk.toString('latin1')) === true) proxy.stall('down');
     return false;
   });
 }
 
 const inTransaction = (batch: StoreBatch): StoreBatch => ({ ...batch, sensorSeq: 0 });
-const COPY_IN_RESPONSE = /G\0\0\0[^]\x01/;
 const count = async () =>
   (await db.rows<{ n: number }>('SELECT count(*)::int AS n FROM sensor_readings'))[0]?.n;
-
-test('COPY is sent before BEGIN is answered', async () => {
-  watch();
-  proxy.stall('down');
-  const committed = store.commit(inTransaction(batchOf(series(100))));
-  await eventually('both are on their way', () => /BEGIN.*COPY sensor_readings/s.test(asked));
-  expect(asked).not.toContain('PGCOPY');
-  proxy.resume();
-  expect(await committed).toMatchObject({ kind: 'committed', stored: 100 });
-});
-
-test('COMMIT is sent before the rows are answered, behind the last of them', async () => {
-  watch((answer) => COPY_IN_RESPONSE.test(answer));
-  const committed = store.commit(inTransaction(batchOf(series(3000))));
-  await eventually('all of it is on its way', () => asked.includes('COMMIT'));
-  expect(asked).toMatch(/PGCOPY.*c\0\0\0\x04Q\0\0\0\x0bCOMMIT\0$/s);
-  proxy.resume();
-  expect(await committed).toMatchObject({ kind: 'committed', stored: 3000 });
-});
-
-test('a COPY that is refused has no transaction left to roll back, and the connection serves on', async () => {
-  const batch = inTransaction(batchOf(series(100)));
-  await store.commit(batch);
-  watch();
-  expect(await store.commit(batch)).toMatchObject({ stored: 0, duplicate: 100 });
-  expect(asked).toContain('CREATE TEMP TABLE');
-  expect(asked).not.toContain('ROLLBACK');
-});
 
 test('sensors that were changed meanwhile: no row is sent, and the connection serves on', async () => {
   watch();
@@ -78,6 +54,47 @@ test('sensors that were changed meanwhile: no row is sent, and the connection se
   expect(asked).not.toContain('PGCOPY');
   expect(await count()).toBe(1);
   expect(await store.commit(inTransaction(batchOf(series(100))))).toMatchObject({ stored: 100 });
+  expect(proxy.accepted).toBe(1);
+});
+
+test('rows that a trigger takes away: nothing of their batch is stored, with a change of sensors to hold or without', async () => {
+  await db.rows(
+    `CREATE FUNCTION lose_second() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN IF NEW.sensor_id = 2 THEN RETURN NULL; END IF; RETURN NEW; END $$`,
+  );
+  for (const table of ['sensor_readings', 'sensor_metrics']) {
+    const batch = batchOf([1, 2, 3].map((id) => reading(id, 0, { temperature: 1, flow: 2 })));
+    await db.rows(
+      `CREATE TRIGGER lose BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION lose_second()`,
+    );
+    for (const refused of [batch, inTransaction(batch)])
+      await expect(store.commit(refused)).rejects.toMatchObject({ code: 'DB_ROWS_VANISHED' });
+    await db.rows(`DROP TRIGGER lose ON ${table}`);
+    expect(await store.commit({ ...batch, retry: true })).toMatchObject({ stored: 3, duplicate: 0 });
+    await clear(db);
+  }
+});
+
+test('a COMMIT that is refused leaves nothing to roll back, and the connection serves on', async () => {
+  await db.rows(
+    `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = 'serialization_failure'; END $$`,
+  );
+  await db.rows(
+    `CREATE CONSTRAINT TRIGGER late AFTER INSERT ON dead_letters
+     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`,
+  );
+  const letter = {
+    ...{ receivedAtMs: 1e12, topic: 't', payload: Buffer.from('x') },
+    ...{ reason: 'undecodable', detail: undefined },
+  };
+  const batch = inTransaction(batchOf(series(4), { deadLetters: [letter] }));
+  watch();
+  await expect(store.commit(batch)).rejects.toMatchObject({ kind: 'transient' });
+  expect(asked).toContain('COMMIT');
+  expect(asked).not.toContain('ROLLBACK');
+  await db.rows('DROP TRIGGER late ON dead_letters');
+  expect(await store.commit({ ...batch, retry: true })).toMatchObject({ stored: 4 });
   expect(proxy.accepted).toBe(1);
 });
 
