@@ -92,7 +92,12 @@ const SETTINGS = `
 SELECT current_setting('timescaledb.license', true) AS license,
   current_setting('timescaledb.max_background_workers', true)::int AS background_workers`;
 
+// Each view once, and not for each relation.
 const RELATIONS = `
+WITH hypertables AS MATERIALIZED (SELECT hypertable_name FROM timescaledb_information.hypertables
+  WHERE hypertable_schema = current_schema()),
+aggregates AS MATERIALIZED (SELECT view_name FROM timescaledb_information.continuous_aggregates
+  WHERE view_schema = current_schema())
 SELECT c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
   coalesce((SELECT rolcanlogin FROM pg_roles WHERE oid = c.relowner), false) AS owner_can_login,
   pg_has_role(c.relowner, 'MEMBER') AS manageable,
@@ -103,10 +108,8 @@ SELECT c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
   (SELECT format('%I.%I', d.direct_view_schema, d.direct_view_name) FROM _timescaledb_catalog.continuous_agg d
     WHERE d.user_view_schema = n.nspname AND d.user_view_name = c.relname) AS definition
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
-LEFT JOIN timescaledb_information.hypertables h
-  ON h.hypertable_schema = n.nspname AND h.hypertable_name = c.relname
-LEFT JOIN timescaledb_information.continuous_aggregates a
-  ON a.view_schema = n.nspname AND a.view_name = c.relname
+LEFT JOIN hypertables h ON h.hypertable_name = c.relname
+LEFT JOIN aggregates a ON a.view_name = c.relname
 WHERE c.relname = ANY ($1::text[]) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')`;
 
 export async function readSnapshot(catalog: Catalog): Promise<CatalogSnapshot> {

@@ -11,14 +11,15 @@ const CHECK = 'foreign_jobs';
 // of the procedure and of all functions that it calls, by name. One that processes the hypertables of a schema, or
 // has a search_path of its own, is about that schema.
 const JOBS = `
-WITH RECURSIVE own AS MATERIALIZED (SELECT p.oid, p.proname::text AS name, p.prosrc || ' ' || coalesce(pg_get_function_sqlbody(p.oid), '') AS body
+WITH RECURSIVE foreign_jobs AS MATERIALIZED (SELECT job_id, proc_schema, proc_name FROM timescaledb_information.jobs
+  WHERE scheduled AND proc_schema NOT IN ('_timescaledb_functions', '_timescaledb_internal')),
+own AS MATERIALIZED (SELECT p.oid, p.proname::text AS name, p.prosrc || ' ' || coalesce(pg_get_function_sqlbody(p.oid), '') AS body
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-  WHERE n.nspname !~ '^(pg_|_?timescaledb_|information_schema)' AND p.proname ~ '^\\w+$' AND p.prokind IN ('f', 'p')
+  WHERE EXISTS (SELECT FROM foreign_jobs) AND n.nspname !~ '^(pg_|_?timescaledb_|information_schema)' AND p.proname ~ '^\\w+$' AND p.prokind IN ('f', 'p')
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')),
 called AS (SELECT j.job_id, p.oid AS oid
-    FROM timescaledb_information.jobs j JOIN pg_namespace n ON n.nspname = j.proc_schema
+    FROM foreign_jobs j JOIN pg_namespace n ON n.nspname = j.proc_schema
     JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = j.proc_name
-    WHERE j.scheduled AND j.proc_schema NOT IN ('_timescaledb_functions', '_timescaledb_internal')
   UNION SELECT c.job_id, o.oid FROM called c JOIN own b ON b.oid = c.oid
     JOIN own o ON strpos(lower(b.body), lower(o.name)) > 0 AND b.body ~* ('\\m' || o.name || '\\M\\s*[(]'))
 SELECT j.job_id, (SELECT min(p.oid::regprocedure::text) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace

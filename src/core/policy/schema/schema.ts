@@ -106,6 +106,7 @@ const FROM_METHOD = `substring(pg_get_indexdef(i.indexrelid) FROM ' USING (.*)$'
 const PLAIN = `CASE WHEN i.indexprs IS NULL AND i.indpred IS NULL AND k.relam = (SELECT oid FROM pg_am WHERE amname = 'btree')
     THEN concat_ws(' ', i.indisunique, i.indnullsnotdistinct, i.indnkeyatts, i.indkey, '/', i.indclass, '/', i.indcollation, '/', i.indoption, '/', k.reloptions) END`;
 
+// The type of each column by its index: joined, all types are read for each relation, and each chunk has two.
 const RELATIONS = `
 WITH ${PINNED}, ${OURS}
 SELECT ours.name, ours.oid::regclass::text AS "table",
@@ -115,7 +116,8 @@ SELECT ours.name, ours.oid::regclass::text AS "table",
       'identity', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END,
       'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END))
       ORDER BY a.attnum)
-    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    FROM pg_attribute a
+    CROSS JOIN LATERAL (SELECT typtype, typnotnull, typcollation FROM pg_type WHERE oid = a.atttypid OFFSET 0) t
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = ours.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
   (SELECT jsonb_agg(jsonb_build_object('name', i.indexrelid::regclass::text, 'definition', ${FROM_METHOD},
