@@ -68,8 +68,12 @@ export async function openStore(options: Partial<StoreOptions> = {}): Promise<St
   };
 }
 
-/** Empties what the tests of one file write, cheaper than a new database. */
-export const clear = (fixture: StoreFixture): Promise<unknown> =>
-  fixture.rows(
-    'TRUNCATE sensor_readings, sensor_metrics, sensor_alerts, alert_state, alert_watermarks, alert_outbox, alert_deliveries, notify_sinks, notify_groups, dead_letters, sensors, sensor_aliases',
-  );
+const CLEARED = ['sensor_readings', 'sensor_metrics', 'sensor_alerts', 'alert_state', 'alert_watermarks', 'alert_outbox', 'alert_deliveries', 'notify_sinks', 'notify_groups', 'dead_letters', 'sensors', 'sensor_aliases']; // prettier-ignore
+
+/** Empties what the tests of one file write, cheaper than a new database; of tables that have rows, each costs 10 ms. */
+export async function clear(fixture: Pick<StoreFixture, 'rows'>): Promise<void> {
+  const filled = CLEARED.map((name) => `SELECT '${name}' AS name WHERE EXISTS (SELECT FROM ${name})`);
+  const names = (await fixture.rows<{ name: string }>(filled.join(' UNION ALL '))).map(({ name }) => name);
+  if (names.includes('sensors')) names.push('sensor_aliases'); // refers to it
+  if (names.length > 0) await fixture.rows(`TRUNCATE ${[...new Set(names)].join(', ')}`);
+}
