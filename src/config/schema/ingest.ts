@@ -14,9 +14,9 @@ const batch = section(
       .prefault('8MiB')
       .describe('payload bytes of one batch'),
     linger: duration({ max: '10s' })
-      .prefault('20ms')
+      .prefault('50ms')
       .describe(
-        'longest wait of a first row for further rows; less where commits are fast and CPU is left (twice what a commit takes, at least 4 ms), and each member of a share group waits as many times longer as it has members (at most 200 ms); no effect under load',
+        'longest wait of a first row for further rows; from five messages on, or where the broker sends no more before an acknowledgement, less while commits are fast and CPU is left (twice what a commit takes, at least 4 ms); each member of a share group waits as many times longer as it has members (at most 200 ms); no effect under load',
       ),
   },
   'when a batch is written: whichever limit is reached first',

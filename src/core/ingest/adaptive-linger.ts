@@ -4,14 +4,17 @@ import type { Millis } from '../reading.ts';
 const PER_COMMIT = 2;
 /** However fast the database is: each batch costs CPU on both sides. */
 const LEAST_MS = 4;
-/** A daemon that works for this share of the time waits as long as it may: its CPU is worth more than the milliseconds. */
+/** A daemon that works for this share of the time waits `BUSY_MS`: its CPU is worth more than the milliseconds. */
 const BUSY = 0.5;
+/** Long enough to make batches large under load, where many messages would wait as long. */
+const BUSY_MS = 20;
 /** Limit for a member of a large group. */
 const LONGEST_SHARED_MS = 200;
 const WEIGHT = 0.2;
 
 /**
- * How long the first message of a batch waits for further ones: a multiple of what a commit takes. Where commits are fast and CPU is
+ * How long the first message of a batch waits for further ones. One with few messages waits as long as it may. One that
+ * fills waits a multiple of what a commit takes: where commits are fast and CPU is
  * left, waiting longer only delays the reading; where they wait for a slow disk, or the daemon is busy, fewer and larger ones
  * relieve it. Members that share the messages wait as many times longer as they are: each gets that much less, and together they
  * commit as often as one would.
@@ -26,9 +29,14 @@ export class AdaptiveLinger {
     this.#mostMs = mostMs;
   }
 
-  /** @param members daemons that share the messages, this one included. */
-  ms(members = 1): Millis {
-    return Math.min(Math.max(this.#mostMs, LONGEST_SHARED_MS), members * this.#alone());
+  /** The wait of a batch that is not sparse. `members`: daemons that share the messages, this one included. */
+  filledMs(members = 1): Millis {
+    return this.#shared(members, this.#alone());
+  }
+
+  /** The wait of a sparse batch. */
+  sparseMs(members = 1): Millis {
+    return this.#shared(members, this.#mostMs);
   }
 
   /** A batch was committed. `commitMs`: how long that took; `load`: for what share of the time the daemon was busy since the last one. */
@@ -40,9 +48,14 @@ export class AdaptiveLinger {
     this.#load += WEIGHT * (load - this.#load);
   }
 
+  #shared(members: number, aloneMs: Millis): Millis {
+    return Math.min(Math.max(this.#mostMs, LONGEST_SHARED_MS), members * aloneMs);
+  }
+
   #alone(): Millis {
     if (this.#commitMs === undefined) return this.#mostMs;
     const quick = Math.max(LEAST_MS, PER_COMMIT * this.#commitMs);
-    return Math.min(this.#mostMs, Math.max(quick, this.#mostMs * (this.#load / BUSY)));
+    const busy = BUSY_MS * Math.min(1, this.#load / BUSY);
+    return Math.min(this.#mostMs, Math.max(quick, busy));
   }
 }

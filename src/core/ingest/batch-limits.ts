@@ -2,8 +2,10 @@
 export interface BatchLimits {
   readonly maxRows: number;
   readonly maxBytes: number;
-  /** How long the first message of a quiet batch may wait for further ones. */
+  /** How long the first message of a batch may wait for further ones. */
   readonly lingerMs: number;
+  /** The same of a batch that is not sparse: less where commits are fast. Default: `lingerMs`. */
+  readonly filledLingerMs?: number | undefined;
   /** Values of all its readings together; default `MOST_VALUES`. */
   readonly maxValues?: number | undefined;
 }
@@ -20,11 +22,16 @@ export interface BatchFill {
 export interface WindowFill {
   /** Messages received and not yet acknowledged, the open batch included. */
   readonly unacknowledged: number;
-  /** How many the broker sends before it waits for acknowledgements. */
+  /** How many the broker sends before it waits for acknowledgements, by what it said or the protocol assumes. */
   readonly receiveMaximum: number;
+  /** Most that it has had unacknowledged on this connection: it may send no more before an acknowledgement. */
+  readonly mostUnacknowledged: number;
 }
 
-export type FlushDecision = { readonly flush: 'now' } | { readonly flush: 'later'; readonly afterMs: number };
+export type FlushDecision =
+  | { readonly flush: 'now' }
+  /** `sparse`: as it is now; when it no longer is, the wait may be shorter. */
+  | { readonly flush: 'later'; readonly afterMs: number; readonly sparse: boolean };
 
 /** Values of one transaction and one evaluation: each may raise an alert, which takes a thousand bytes for a while. */
 export const MOST_VALUES = 20_000;
@@ -37,6 +44,19 @@ const NOW: FlushDecision = { flush: 'now' };
 export function isFull(fill: BatchFill, limits: BatchLimits): boolean {
   const { maxRows, maxBytes, maxValues = MOST_VALUES } = limits;
   return fill.rows >= maxRows || fill.values >= maxValues || fill.bytes >= maxBytes;
+}
+
+/** A batch costs about as much as the handling of this many messages. */
+const SPARSE_MESSAGES = 5;
+
+/**
+ * A batch with few messages, to which the broker can send more: waiting longer saves commits. With a window that is used up
+ * it would only wait: a broker with `max_inflight_messages 1` sends nothing before the acknowledgement.
+ */
+export function isSparse(fill: Pick<BatchFill, 'messages'>, window: WindowFill): boolean {
+  if (fill.messages >= SPARSE_MESSAGES) return false;
+  // Messages of QoS 0 are not acknowledged.
+  return window.unacknowledged === 0 || window.unacknowledged < window.mostUnacknowledged;
 }
 
 /**
@@ -53,6 +73,8 @@ export function decideFlush(
   if (isFull(fill, limits)) return NOW;
   if (fill.messages * 2 >= window.receiveMaximum || window.unacknowledged >= window.receiveMaximum)
     return NOW;
-  const afterMs = fill.openedAtMs + limits.lingerMs - nowMs;
-  return afterMs <= 0 ? NOW : { flush: 'later', afterMs };
+  const { lingerMs, filledLingerMs = lingerMs } = limits;
+  const sparse = isSparse(fill, window);
+  const afterMs = fill.openedAtMs + (sparse ? lingerMs : filledLingerMs) - nowMs;
+  return afterMs <= 0 ? NOW : { flush: 'later', afterMs, sparse };
 }

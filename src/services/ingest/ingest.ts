@@ -6,6 +6,7 @@ import {
   type WindowFill,
   decideFlush,
   isFull,
+  isSparse,
 } from '../../core/ingest/batch-limits.ts';
 import { IntakeWindow, type WindowLimits } from '../../core/ingest/intake-window.ts';
 import {
@@ -100,6 +101,10 @@ export class Ingest {
   private readonly queue: IngestBatch[] = [];
   private readonly held: IntakeWindow;
   private receiveMaximum = ASSUMED_RECEIVE_MAXIMUM;
+  /** On this connection. */
+  private mostUnacknowledged = 0;
+  /** The timer is that of a sparse batch. */
+  private waitsSparse = false;
   private lastLagMs: number | null = null;
   private writing: Promise<void> | undefined;
   private timer: Timer | undefined;
@@ -245,6 +250,7 @@ export class Ingest {
     this.deps.onConnectivity?.(connectivity);
     if (connectivity.state === 'connected') {
       this.receiveMaximum = connectivity.receiveMaximum;
+      this.mostUnacknowledged = this.held.messages;
       if (!connectivity.sessionPresent) this.redelivery.sessionLost();
     } else if (connectivity.state === 'disconnected') {
       this.redelivery.connectionLost(this.heldMessages());
@@ -262,8 +268,12 @@ export class Ingest {
     if (open !== undefined && isFull(open, this.options.batch)) this.seal();
     if (this.writing !== undefined) return;
     if (this.queue.length > 0) return this.flush();
-    // The exact clock is read only when the timer fires or a batch opens, not for every message.
-    if (this.timer === undefined || this.windowPressed()) this.decide();
+    // The exact clock is read only when the timer fires, a batch opens or is sparse no more, not for every message.
+    if (this.timer === undefined || this.windowPressed() || this.filled()) this.decide();
+  }
+
+  private filled(): boolean {
+    return this.waitsSparse && this.open !== undefined && !isSparse(this.open, this.window());
   }
 
   private windowPressed(): boolean {
@@ -274,11 +284,15 @@ export class Ingest {
     if (this.open === undefined) return;
     const decision = this.decisionOn(this.open);
     if (decision.flush === 'now') this.flush();
-    else this.wait(decision.afterMs);
+    else {
+      this.waitsSparse = decision.sparse;
+      this.wait(decision.afterMs);
+    }
   }
 
   private wait(ms: number): void {
-    this.timer ??= this.deps.clock.after(ms, () => {
+    this.timer?.cancel();
+    this.timer = this.deps.clock.after(ms, () => {
       this.timer = undefined;
       if (this.writing === undefined) this.decide();
     });
@@ -338,12 +352,18 @@ export class Ingest {
   }
 
   private decisionOn(open: IngestBatch): FlushDecision {
-    const limits = { ...this.options.batch, lingerMs: this.linger.ms(this.deps.members?.()) };
+    const members = this.deps.members?.();
+    const limits = {
+      ...this.options.batch,
+      lingerMs: this.linger.sparseMs(members),
+      filledLingerMs: this.linger.filledMs(members),
+    };
     return decideFlush(open, this.window(), limits, this.deps.clock.monotonicMs());
   }
 
   private window(): WindowFill {
-    return { unacknowledged: this.held.messages, receiveMaximum: this.receiveMaximum };
+    const { receiveMaximum, mostUnacknowledged } = this;
+    return { unacknowledged: this.held.messages, receiveMaximum, mostUnacknowledged };
   }
 
   private async drain(): Promise<void> {
@@ -360,6 +380,7 @@ export class Ingest {
 
   /** Keeps the bounded window: reading from the broker pauses while it is full. */
   private hold(rows: number, bytes: number, messages: number): void {
+    this.mostUnacknowledged = Math.max(this.mostUnacknowledged, this.held.messages + messages);
     if (!this.held.add(rows, bytes, messages)) return;
     if (this.held.isFull) this.deps.source.pause();
     else this.deps.source.resume();

@@ -31,7 +31,7 @@ describe('defaults', () => {
     expect(config.mqtt.client_id).toBe('fieldwatch-pi');
     expect(config.mqtt.status_topic).toBe('fieldwatch/fieldwatch-pi/status');
     expect(config.mqtt.url).toBeUndefined();
-    expect(config.ingest.batch).toEqual({ max_rows: 10_000, max_bytes: 8 * 1024 ** 2, linger: 20 });
+    expect(config.ingest.batch).toEqual({ max_rows: 10_000, max_bytes: 8 * 1024 ** 2, linger: 50 });
   });
 
   test('a status topic of null disables it, and no will is left at the broker', async () => {

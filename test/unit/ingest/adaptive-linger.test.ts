@@ -4,7 +4,7 @@ import { AdaptiveLinger } from '../../../src/core/ingest/adaptive-linger.ts';
 const after = (mostMs: number, ...commits: readonly number[]): number => {
   const linger = new AdaptiveLinger(mostMs);
   for (const ms of commits) linger.observe(ms, 0);
-  return linger.ms();
+  return linger.filledMs();
 };
 
 test('until the first commit a message waits as long as configured', () => {
@@ -39,19 +39,27 @@ test.each([
 ])('members of a group wait %s', (_, members, ms) => {
   const linger = new AdaptiveLinger(20);
   linger.observe(3, 0);
-  expect(linger.ms(members)).toBe(ms);
+  expect(linger.filledMs(members)).toBe(ms);
+});
+
+test('a sparse batch waits as long as configured, in a group each member as many times longer', () => {
+  const linger = new AdaptiveLinger(20);
+  linger.observe(3, 0);
+  expect([1, 4, 64].map((members) => linger.sparseMs(members))).toEqual([20, 80, 200]);
 });
 
 test('a group waits at least as long as configured allows one daemon to', () => {
-  expect(new AdaptiveLinger(5000).ms(3)).toBe(5000);
+  expect(new AdaptiveLinger(5000).filledMs(3)).toBe(5000);
 });
 
 test.each([
-  ['is idle', 0.05, 6],
-  ['has some work', 0.3, 12],
-  ['is busy', 0.8, 20],
-])('a daemon that %s', (_, load, ms) => {
-  const linger = new AdaptiveLinger(20);
+  ['is idle', 20, 0.05, 6],
+  ['has some work', 20, 0.3, 12],
+  ['is busy', 20, 0.8, 20],
+  ['is busy, and may wait for long', 200, 0.8, 20],
+  ['is busy, and may not wait for long', 10, 0.8, 10],
+])('a daemon that %s', (_, mostMs, load, ms) => {
+  const linger = new AdaptiveLinger(mostMs);
   for (let commits = 0; commits < 40; commits++) linger.observe(3, load);
-  expect(linger.ms()).toBeCloseTo(ms, 1);
+  expect(linger.filledMs()).toBeCloseTo(ms, 1);
 });

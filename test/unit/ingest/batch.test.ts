@@ -4,7 +4,7 @@ import { IngestBatch } from '../../../src/services/ingest/batch.ts';
 
 const limits = { maxRows: 100, maxBytes: 10_000, lingerMs: 20 };
 const fill = { rows: 5, values: 25, bytes: 500, messages: 5, openedAtMs: 1000 };
-const window = { unacknowledged: 5, receiveMaximum: 1000 };
+const window = { unacknowledged: 5, receiveMaximum: 1000, mostUnacknowledged: 100 };
 
 describe('decideFlush', () => {
   it.each([
@@ -14,13 +14,13 @@ describe('decideFlush', () => {
     [
       'the window is used up by this and the previous batch',
       fill,
-      { unacknowledged: 1000, receiveMaximum: 1000 },
+      { unacknowledged: 1000, receiveMaximum: 1000, mostUnacknowledged: 1000 },
       1000,
     ],
     [
       'a default MQTT 3.1.1 window of 20 is half full',
       { ...fill, messages: 10 },
-      { unacknowledged: 10, receiveMaximum: 20 },
+      { unacknowledged: 10, receiveMaximum: 20, mostUnacknowledged: 20 },
       1000,
     ],
     ['the linger time is over', fill, window, 1020],
@@ -29,7 +29,19 @@ describe('decideFlush', () => {
   });
 
   it('waits for the rest of the linger time otherwise', () => {
-    expect(decideFlush(fill, window, limits, 1005)).toEqual({ flush: 'later', afterMs: 15 });
+    expect(decideFlush(fill, window, limits, 1005)).toEqual({
+      ...{ flush: 'later', afterMs: 15, sparse: false },
+    });
+  });
+
+  it.each([
+    ['is sparse', { messages: 4 }, {}, 15],
+    ['has five messages', { messages: 5 }, {}, 1],
+    ['has all that the broker has ever had unacknowledged', { messages: 2 }, { mostUnacknowledged: 5 }, 1],
+    ['has messages of QoS 0', { messages: 1 }, { unacknowledged: 0, mostUnacknowledged: 0 }, 15],
+  ])('of a batch that %s', (_, part, used, afterMs) => {
+    const both = { ...limits, filledLingerMs: 6 };
+    expect(decideFlush({ ...fill, ...part }, { ...window, ...used }, both, 1005)).toMatchObject({ afterMs });
   });
 
   it('never waits with a linger of zero', () => {

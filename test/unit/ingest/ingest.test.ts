@@ -58,6 +58,68 @@ describe('Ingest', () => {
     expect(await waitOf('3')).toBe(24);
   });
 
+  it.each([
+    ['few messages wait for others as long as they may', [[0, 1]], 20],
+    ['of QoS 0, too', [[0, 1]], 20, 0],
+    [
+      'not after the fifth',
+      [
+        [0, 1],
+        [10, 4],
+      ],
+      10,
+    ],
+    ['those that come together wait twice a commit, when there are five', [[0, 5]], 6],
+    ['or as many as the broker ever had unacknowledged: more may not come', [[0, 3]], 6],
+    [
+      'by and by, too',
+      [
+        [0, 1],
+        [2, 1],
+        [2, 1],
+      ],
+      6,
+    ],
+  ])(
+    'of a broker that has sent three at once, and with fast commits, %s',
+    async (_, arrivals, waited, qos = 1) => {
+      const { source, store, clock } = await setup();
+      const batchOf = async (steps: readonly (readonly number[])[]): Promise<number> => {
+        const batches = store.batches.length;
+        const startMs = clock.monotonicMs();
+        for (const [afterMs = 0, count = 0] of steps) {
+          clock.advance(afterMs);
+          for (let n = 0; n < count; n++) source.deliver('s1', '1', { qos: qos as 0 | 1 });
+          await settle();
+        }
+        while (store.batches.length === batches) {
+          clock.advance(1);
+          await settle();
+        }
+        const endMs = clock.monotonicMs();
+        clock.advance(3);
+        store.answer();
+        await settle();
+        return endMs - startMs;
+      };
+      await batchOf([[0, 3]]);
+      expect(await batchOf(arrivals)).toBe(waited);
+    },
+  );
+
+  it('waits for others only while the broker has sent more on this connection', async () => {
+    const { source, store, clock } = await setup();
+    store.auto = stored;
+    for (let n = 0; n < 3; n++) source.deliver('s1', String(n));
+    clock.advance(20);
+    await settle();
+    source.connectivity({ state: 'connected', sessionPresent: true, receiveMaximum: 20, protocolVersion: 4 });
+    source.deliver('s1', '4');
+    clock.advance(19);
+    await settle();
+    expect(store.batches).toHaveLength(2);
+  });
+
   it('does not wait when the window of the broker fills', async () => {
     const { source, store } = await setup();
     source.connectivity({ state: 'connected', sessionPresent: true, receiveMaximum: 20, protocolVersion: 4 });
