@@ -19,7 +19,8 @@ export class MetricNames {
   /** The one of `#longer` that was asked for last. */
   #next: MetricNames | undefined;
   #list: readonly string[] | undefined;
-  #index: ReadonlyMap<string, number> | undefined;
+  /** The place of each name; a longer list goes on with the same one, so that it may have names behind these. */
+  #index: Map<string, number> | undefined;
   #core: Int32Array | undefined;
   #narrow: Int32Array | undefined;
 
@@ -56,10 +57,10 @@ export class MetricNames {
 
   /** Where a name is; -1: it is not among them. */
   place(name: string): number {
-    const { list } = this;
-    if (list.length < INDEXED_NAMES) return list.indexOf(name);
-    this.#index ??= new Map(list.map((each, at) => [each, at]));
-    return this.#index.get(name) ?? -1;
+    if (this.size < INDEXED_NAMES) return this.list.indexOf(name);
+    this.#index ??= this.#indexOf();
+    const place = this.#index.get(name) ?? -1;
+    return place < this.size ? place : -1;
   }
 
   /** These names and one more; undefined if it is one of them. */
@@ -72,12 +73,29 @@ export class MetricNames {
   }
 
   #add(name: string): MetricNames | undefined {
-    for (const each of MetricNames.#backwards(this)) if (each === name) return undefined;
+    if (this.#includes(name)) return undefined;
     // What readings in flight have stays theirs.
     if (++shared.lists > MOST_LISTS) [shared.empty, shared.lists] = [new MetricNames(), 0];
     const longer = new MetricNames(this, name);
+    if (longer.size > INDEXED_NAMES) longer.#index = this.#indexWith(name);
     this.#longer.set(name, longer);
     return longer;
+  }
+
+  #includes(name: string): boolean {
+    if (this.size >= INDEXED_NAMES) return this.place(name) >= 0;
+    for (const each of MetricNames.#backwards(this)) if (each === name) return true;
+    return false;
+  }
+
+  #indexOf(): Map<string, number> {
+    return new Map(this.list.map((each, place) => [each, place]));
+  }
+
+  /** The index of these names and one more: one for each list would make a reading of many new names quadratic. */
+  #indexWith(name: string): Map<string, number> {
+    const index = this.#index?.size === this.size ? this.#index : this.#indexOf();
+    return index.set(name, this.size);
   }
 
   /** From the last name to the first. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { MetricNames, MetricValues } from '../../../src/core/metric-values.ts';
 import { CORE_METRICS } from '../../../src/core/reading.ts';
+import { leastCpuMs } from '../../support/cpu-time.ts';
 import fc from '../../support/fast-check.ts';
 
 const NAMES = [...CORE_METRICS, 'co2', 'voc', 'a', 'b', 'c', 'd', 'e'];
@@ -56,6 +57,28 @@ describe('MetricValues', () => {
       new MetricValues().set('temperature', n).set('co2', -n),
     );
     expect(many.every((each, n) => each.get('temperature') === n && each.get('co2') === -n)).toBe(true);
+  });
+
+  test('ten times as many new names take some ten times as long, not a hundred times', () => {
+    let made = 0;
+    const read = (count: number) =>
+      leastCpuMs(3, () => {
+        const values = new MetricValues();
+        for (const prefix = `n${made++}_`; values.size < count;) values.set(prefix + values.size, 1);
+      });
+    read(1000); // compiled
+    expect(read(10_000)).toBeLessThan(40 * Math.max(read(1000), 1));
+  });
+
+  test('names that two readings begin with alike and go on with differently stay theirs', () => {
+    const common = Array.from({ length: 20 }, (_, n) => `common_${n}`);
+    const of = (...names: string[]) => MetricNames.of([...common, ...names]);
+    const [plain, one, other, both] = [of(), of('one'), of('other'), of('one', 'other')];
+    const places = (names: MetricNames) => ['common_7', 'one', 'other'].map((each) => names.place(each));
+    expect([plain, one, other, both].map(places)).toEqual([[7, -1, -1], [7, 20, -1], [7, -1, 20], [7, 20, 21]]); // prettier-ignore
+    expect(one.with('one')).toBeUndefined();
+    expect(plain.with('common_3')).toBeUndefined();
+    expect(other.with('one')?.list.slice(20)).toEqual(['other', 'one']);
   });
 
   test('numbers of a block that is there: what is added to one reading leaves its neighbour as it is', () => {
