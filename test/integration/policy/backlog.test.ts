@@ -4,10 +4,12 @@ import { createStatementExecutor } from '../../../src/adapters/timescale/policy/
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { runRepair } from '../../../src/services/policy/repair-runner.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
+import { isNightly } from '../../support/rounds.ts';
+import { REAL_SERVER } from '../../support/server-db.ts';
 import { planWith } from '../../support/policy-plan.ts';
 
-/** More than the server has locks for in one transaction. */
-const CHUNKS = 1750;
+/** More than a server has locks for in one transaction; the embedded one takes a minute for as many. */
+const CHUNKS = isNightly || REAL_SERVER !== undefined ? 1750 : 500;
 const PATIENCE_MS = 300_000;
 /** An hour a chunk, kept for thirty days: a table whose retention stood still for ten weeks. */
 const plan = planWith({
@@ -29,10 +31,13 @@ beforeAll(async () => {
 afterAll(() => db.close());
 
 test(
-  'a retention backlog of 1,750 chunks is found, and dropped in slices',
+  'a retention backlog of many chunks is found, and dropped in slices',
   async () => {
     const before = await db.lines(plan);
-    expect(before).toEqual(['retention | app_metrics retention | stalled', 'chunks | app_metrics | unsafe']);
+    expect(before).toEqual([
+      'retention | app_metrics retention | stalled',
+      ...(CHUNKS > 1500 ? ['chunks | app_metrics | unsafe'] : []),
+    ]);
 
     const catalog = createPreparedCatalog({ url: db.url });
     const executor = createStatementExecutor({ url: db.url });

@@ -10,6 +10,7 @@ import { type ScenarioEvent, runScenario } from '../../../src/core/alert/analysi
 import type { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
 import { alertId } from '../../../src/services/alert/alert-id.ts';
 import { T0_MS, T0_US, rulesOf, sensorOf, withRule } from './support.ts';
+import { rounds } from '../../support/rounds.ts';
 
 // Many runs, on a machine that may be busy.
 jest.setTimeout(60_000);
@@ -118,7 +119,7 @@ describe('a backtest', () => {
         );
         expect(actual.sort()).toEqual(expected.sort());
       }),
-      { numRuns: 200 },
+      { numRuns: rounds(80, 200) },
     );
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
 import { checkRules } from '../../../src/core/alert/rules/validate.ts';
 import { Bench, rulesOf } from './support.ts';
+import { rounds } from '../../support/rounds.ts';
 
 const STALE_S = 600;
 const rulesWith = (fields: object) => rulesOf({ metrics: { temperature: fields } });
@@ -113,7 +114,7 @@ test('any mean is that of the values second by second; joined ones are off by 1/
       const tolerance = joined ? (100 * partS) / expected.seconds : 1e-9;
       expect(Math.abs((table[0]?.value ?? NaN) - expected.mean)).toBeLessThanOrEqual(tolerance);
     }),
-    { numRuns: 300 },
+    { numRuns: rounds(120, 300) },
   );
 });
 

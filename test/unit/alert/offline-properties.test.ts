@@ -4,6 +4,7 @@ import type { SensorFacts } from '../../../src/core/alert/rules/effective.ts';
 import { alertId } from '../../../src/services/alert/alert-id.ts';
 import fc from '../../support/fast-check.ts';
 import { T0_MS, rulesOf } from './support.ts';
+import { rounds } from '../../support/rounds.ts';
 
 const KEYS = ['hub', 'd1', 'd2', 'alone'] as const;
 const SENSORS: readonly SensorFacts[] = KEYS.map((key, index) => ({
@@ -82,7 +83,7 @@ const rowsOf = ({ rows }: ReturnType<typeof ran>) =>
     .sort();
 
 /** Each runs the clock second by second. */
-const RUNS = { numRuns: 40 };
+const RUNS = { numRuns: rounds(20, 40) };
 
 describe('sensors that fall silent, their metrics and their gateway, over random timelines', () => {
   test('give the same rows however often the clock is read', () => {

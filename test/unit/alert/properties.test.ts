@@ -181,7 +181,7 @@ describe('over random timelines', () => {
         for (const each of all.slice(at)) bench.send(each);
         expect(outcome(bench)).toEqual(outcome(oneByOne(ruleSet, all)));
       }),
-      { numRuns: rounds(130, 400) },
+      { numRuns: rounds(80, 400) },
     );
   });
 
@@ -193,7 +193,7 @@ describe('over random timelines', () => {
         );
       }),
       {
-        numRuns: rounds(100, 300),
+        numRuns: rounds(60, 300),
         examples: [
           // It fires after a silence that is over.
           [
@@ -259,7 +259,7 @@ describe('over random timelines', () => {
         expect(outcome(run(true))).toEqual(outcome(run(false)));
       }),
       {
-        numRuns: rounds(100, 300),
+        numRuns: rounds(60, 300),
         examples: [
           // A late number under a level that waits: the deadline depends on when it was received.
           [

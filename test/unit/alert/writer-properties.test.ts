@@ -22,6 +22,7 @@ import { QuietLogger } from '../../support/quiet-logger.ts';
 import { WatermarkRows, readingsIn } from '../../support/watermark-rows.ts';
 import { rules, sensors, timeline } from './arbitraries.ts';
 import { type Given, T0_MS, T0_US } from './support.ts';
+import { rounds } from '../../support/rounds.ts';
 
 // Many runs, on a machine that may be busy.
 jest.setTimeout(60_000);
@@ -241,7 +242,7 @@ test('lost replies, redelivery, any split and a crash at any point change neithe
       expect(rough.tables.sent).toEqual(new Set(rough.tables.outbox.keys()));
       invariants(rough.tables);
     }),
-    { numRuns: 150 },
+    { numRuns: rounds(60, 150) },
   );
 });
 

@@ -55,7 +55,7 @@ describe('the width of a statement', () => {
     const slices: number[] = [];
     for (let fromMs = 0; fromMs < toMs;) {
       const slice = width.next({ fromMs, toMs });
-      expect(slice.toMs).toBeGreaterThan(slice.fromMs);
+      if (slice.toMs <= slice.fromMs) throw new Error('an empty slice'); // not expect: tens of thousands
       const rows = Math.round((slice.toMs - slice.fromMs) * density(slice.fromMs));
       width.record(slice, rows);
       slices.push(rows);

@@ -9,7 +9,7 @@ import { contractBreach } from '../../support/contract.ts';
 import { routerOf } from '../../support/routes.ts';
 
 const NOW_MS = Date.parse('2026-01-15T12:00:00Z');
-const runs = (seed: number, numRuns = rounds(500, 2000)) => ({ seed, numRuns });
+const runs = (seed: number, numRuns = rounds(300, 2000)) => ({ seed, numRuns });
 
 const ROUTES = [
   { codec: 'json', topic: 'json/{device}' },

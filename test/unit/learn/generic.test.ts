@@ -5,6 +5,7 @@ import { loadConfig } from '../../../src/config/load.ts';
 import { Gathering } from '../../../src/learn/gathering.ts';
 import { jsons, learnFrom, routesOf, texts } from '../../support/learning.ts';
 import type { WatchedRoute } from '../../support/routes.ts';
+import { rounds } from '../../support/rounds.ts';
 
 const devices = ({ routes }: ReturnType<typeof learnFrom>) => routes.flatMap((route) => route.devices);
 
@@ -241,7 +242,7 @@ test('any topic and any payload give a configuration that is valid, and routes t
       const { config } = loadConfig({ text: yaml, file: 'learnt', env: {} });
       expect(config.mqtt.url).toBeUndefined();
     }),
-    { numRuns: 60, seed: 4 },
+    { numRuns: rounds(30, 60), seed: 4 },
   );
 });
 

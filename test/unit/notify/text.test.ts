@@ -354,6 +354,7 @@ describe.each(LANGUAGE_NAMES)('in %s', (name: LanguageName) => {
   const kinds = [...Object.keys(KINDS), 'a_later_one'];
 
   test('each kind, event, side, reason and place of the value has a text without gaps', () => {
+    const faulty: string[] = []; // tens of thousands of expectations would take most of the time
     for (const kind of kinds)
       for (const event of events)
         for (const side of ['high', 'low', 'both'] as const)
@@ -368,11 +369,12 @@ describe.each(LANGUAGE_NAMES)('in %s', (name: LanguageName) => {
                   sentence(more, context({ language })),
                   pushOf(more, context({ language })),
                 ]) {
-                  expect(text).not.toMatch(/[{}]|undefined|null|NaN| {2}| [,;)]|\(\)|^[: ]|[,:(]$/m);
+                  const hasGap = /[{}]|undefined|null|NaN| {2}| [,;)]|\(\)|^[: ]|[,:(]$/m.test(text);
                   // A count is about many sensors.
-                  if (kind !== 'count') expect(text).toContain('Freezer 1');
+                  if (hasGap || (kind !== 'count' && !text.includes('Freezer 1'))) faulty.push(text);
                 }
               }
+    expect(faulty).toEqual([]);
   });
 });
 
