@@ -16,7 +16,7 @@ const batch = section(
     linger: duration({ max: '10s' })
       .prefault('50ms')
       .describe(
-        'longest wait of a first row for further rows; from five messages on, or where the broker sends no more before an acknowledgement, less while commits are fast and CPU is left (twice what a commit takes, at least 4 ms); each member of a share group waits as many times longer as it has members (at most 200 ms); no effect under load',
+        'longest wait of a first row for further rows; with a message for each 10 ms of it, or where the broker sends no more before an acknowledgement, twice what a commit takes (4 to 20 ms; 20 ms where CPU is short); each member of a share group waits as many times longer as it has members (at most 200 ms); no effect under load',
       ),
   },
   'when a batch is written: whichever limit is reached first',

@@ -4,10 +4,10 @@ import type { Millis } from '../reading.ts';
 const PER_COMMIT = 2;
 /** However fast the database is: each batch costs CPU on both sides. */
 const LEAST_MS = 4;
-/** A daemon that works for this share of the time waits `BUSY_MS`: its CPU is worth more than the milliseconds. */
-const BUSY = 0.5;
 /** Long enough to make batches large under load, where many messages would wait as long. */
-const BUSY_MS = 20;
+const MOST_FILLED_MS = 20;
+/** A daemon that works for this share of the time waits that long: its CPU is worth more than the milliseconds. */
+const BUSY = 0.5;
 /** Limit for a member of a large group. */
 const LONGEST_SHARED_MS = 200;
 const WEIGHT = 0.2;
@@ -24,7 +24,7 @@ export class AdaptiveLinger {
   #commitMs: Millis | undefined;
   #load = 0;
 
-  /** @param mostMs `ingest.batch.linger`; until the first commit, and where commits are slow. */
+  /** @param mostMs `ingest.batch.linger` */
   constructor(mostMs: Millis) {
     this.#mostMs = mostMs;
   }
@@ -53,9 +53,9 @@ export class AdaptiveLinger {
   }
 
   #alone(): Millis {
-    if (this.#commitMs === undefined) return this.#mostMs;
+    const mostMs = Math.min(this.#mostMs, MOST_FILLED_MS);
+    if (this.#commitMs === undefined) return mostMs;
     const quick = Math.max(LEAST_MS, PER_COMMIT * this.#commitMs);
-    const busy = BUSY_MS * Math.min(1, this.#load / BUSY);
-    return Math.min(this.#mostMs, Math.max(quick, busy));
+    return Math.min(mostMs, Math.max(quick, mostMs * (this.#load / BUSY)));
   }
 }

@@ -24,7 +24,7 @@ export interface WindowFill {
   readonly unacknowledged: number;
   /** How many the broker sends before it waits for acknowledgements, by what it said or the protocol assumes. */
   readonly receiveMaximum: number;
-  /** Most that it has had unacknowledged on this connection: it may send no more before an acknowledgement. */
+  /** Most that it has had unacknowledged lately: it may send no more before an acknowledgement. */
   readonly mostUnacknowledged: number;
 }
 
@@ -46,15 +46,15 @@ export function isFull(fill: BatchFill, limits: BatchLimits): boolean {
   return fill.rows >= maxRows || fill.values >= maxValues || fill.bytes >= maxBytes;
 }
 
-/** A batch costs about as much as the handling of this many messages. */
-const SPARSE_MESSAGES = 5;
+/** A batch is sparse while it has less than one message for this part of its wait. */
+const MS_PER_MESSAGE = 10;
 
 /**
  * A batch with few messages, to which the broker can send more: waiting longer saves commits. With a window that is used up
  * it would only wait: a broker with `max_inflight_messages 1` sends nothing before the acknowledgement.
  */
-export function isSparse(fill: Pick<BatchFill, 'messages'>, window: WindowFill): boolean {
-  if (fill.messages >= SPARSE_MESSAGES) return false;
+export function isSparse(fill: Pick<BatchFill, 'messages'>, window: WindowFill, lingerMs: number): boolean {
+  if (fill.messages * MS_PER_MESSAGE >= lingerMs) return false;
   // Messages of QoS 0 are not acknowledged.
   return window.unacknowledged === 0 || window.unacknowledged < window.mostUnacknowledged;
 }
@@ -74,7 +74,7 @@ export function decideFlush(
   if (fill.messages * 2 >= window.receiveMaximum || window.unacknowledged >= window.receiveMaximum)
     return NOW;
   const { lingerMs, filledLingerMs = lingerMs } = limits;
-  const sparse = isSparse(fill, window);
+  const sparse = isSparse(fill, window, lingerMs);
   const afterMs = fill.openedAtMs + (sparse ? lingerMs : filledLingerMs) - nowMs;
   return afterMs <= 0 ? NOW : { flush: 'later', afterMs, sparse };
 }

@@ -101,7 +101,7 @@ export class Ingest {
   private readonly queue: IngestBatch[] = [];
   private readonly held: IntakeWindow;
   private receiveMaximum = ASSUMED_RECEIVE_MAXIMUM;
-  /** On this connection. */
+  /** On this connection, until a wait for more was in vain. */
   private mostUnacknowledged = 0;
   /** The timer is that of a sparse batch. */
   private waitsSparse = false;
@@ -250,7 +250,7 @@ export class Ingest {
     this.deps.onConnectivity?.(connectivity);
     if (connectivity.state === 'connected') {
       this.receiveMaximum = connectivity.receiveMaximum;
-      this.mostUnacknowledged = this.held.messages;
+      this.mostUnacknowledged = 0;
       if (!connectivity.sessionPresent) this.redelivery.sessionLost();
     } else if (connectivity.state === 'disconnected') {
       this.redelivery.connectionLost(this.heldMessages());
@@ -273,7 +273,8 @@ export class Ingest {
   }
 
   private filled(): boolean {
-    return this.waitsSparse && this.open !== undefined && !isSparse(this.open, this.window());
+    if (!this.waitsSparse || this.open === undefined) return false;
+    return !isSparse(this.open, this.window(), this.linger.sparseMs(this.deps.members?.()));
   }
 
   private windowPressed(): boolean {
@@ -294,6 +295,8 @@ export class Ingest {
     this.timer?.cancel();
     this.timer = this.deps.clock.after(ms, () => {
       this.timer = undefined;
+      // The broker could have sent more, and has not.
+      if (this.waitsSparse) this.mostUnacknowledged = this.held.messages;
       if (this.writing === undefined) this.decide();
     });
   }

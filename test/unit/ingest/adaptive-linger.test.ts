@@ -17,7 +17,8 @@ test('it waits twice as long as a commit takes', () => {
 
 test.each([
   ['not less than the least, however fast the database', 20, [0.5], 4],
-  ['not longer than configured, however slow', 20, [500], 20],
+  ['not longer than configured, however slow', 10, [500], 10],
+  ['not longer than 20 ms, however slow and whatever is configured', 50, [500, 500], 20],
   ['not at all with a linger of zero', 0, [3], 0],
 ])('%s', (_, mostMs, commits, ms) => {
   expect(after(mostMs, ...commits)).toBe(ms);
@@ -49,7 +50,7 @@ test('a sparse batch waits as long as configured, in a group each member as many
 });
 
 test('a group waits at least as long as configured allows one daemon to', () => {
-  expect(new AdaptiveLinger(5000).filledMs(3)).toBe(5000);
+  expect(new AdaptiveLinger(5000).sparseMs(3)).toBe(5000);
 });
 
 test.each([

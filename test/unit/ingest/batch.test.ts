@@ -35,12 +35,12 @@ describe('decideFlush', () => {
   });
 
   it.each([
-    ['is sparse', { messages: 4 }, {}, 15],
-    ['has five messages', { messages: 5 }, {}, 1],
-    ['has all that the broker has ever had unacknowledged', { messages: 2 }, { mostUnacknowledged: 5 }, 1],
-    ['has messages of QoS 0', { messages: 1 }, { unacknowledged: 0, mostUnacknowledged: 0 }, 15],
+    ['is sparse', { messages: 4 }, {}, 45],
+    ['has a message for each 10 ms of the wait', { messages: 5 }, {}, 1],
+    ['has all that the broker has had unacknowledged', { messages: 2 }, { mostUnacknowledged: 5 }, 1],
+    ['has messages of QoS 0', { messages: 1 }, { unacknowledged: 0, mostUnacknowledged: 0 }, 45],
   ])('of a batch that %s', (_, part, used, afterMs) => {
-    const both = { ...limits, filledLingerMs: 6 };
+    const both = { ...limits, lingerMs: 50, filledLingerMs: 6 };
     expect(decideFlush({ ...fill, ...part }, { ...window, ...used }, both, 1005)).toMatchObject({ afterMs });
   });
 

@@ -45,6 +45,7 @@ export async function setup(
     alertManager?: AlertEvaluator;
     registry?: Partial<RegistryOptions>;
     maxRows?: number;
+    lingerMs?: number;
     maxDeadLetters?: number;
     windowRows?: number;
     windowMessages?: number;
@@ -92,7 +93,7 @@ export async function setup(
   );
   const ingest = new Ingest(
     {
-      batch: { maxRows: extra.maxRows ?? 1000, maxBytes: 1 << 20, lingerMs: 20 },
+      batch: { maxRows: extra.maxRows ?? 1000, maxBytes: 1 << 20, lingerMs: extra.lingerMs ?? 20 },
       window: {
         maxRows: extra.windowRows ?? 10_000,
         maxBytes: 1 << 24,

@@ -58,66 +58,68 @@ describe('Ingest', () => {
     expect(await waitOf('3')).toBe(24);
   });
 
-  it.each([
-    ['few messages wait for others as long as they may', [[0, 1]], 20],
-    ['of QoS 0, too', [[0, 1]], 20, 0],
-    [
-      'not after the fifth',
-      [
-        [0, 1],
-        [10, 4],
-      ],
-      10,
-    ],
-    ['those that come together wait twice a commit, when there are five', [[0, 5]], 6],
-    ['or as many as the broker ever had unacknowledged: more may not come', [[0, 3]], 6],
-    [
-      'by and by, too',
-      [
-        [0, 1],
-        [2, 1],
-        [2, 1],
-      ],
-      6,
-    ],
-  ])(
-    'of a broker that has sent three at once, and with fast commits, %s',
-    async (_, arrivals, waited, qos = 1) => {
-      const { source, store, clock } = await setup();
-      const batchOf = async (steps: readonly (readonly number[])[]): Promise<number> => {
-        const batches = store.batches.length;
-        const startMs = clock.monotonicMs();
-        for (const [afterMs = 0, count = 0] of steps) {
-          clock.advance(afterMs);
-          for (let n = 0; n < count; n++) source.deliver('s1', '1', { qos: qos as 0 | 1 });
-          await settle();
-        }
-        while (store.batches.length === batches) {
-          clock.advance(1);
-          await settle();
-        }
-        const endMs = clock.monotonicMs();
-        clock.advance(3);
-        store.answer();
+  /** Steps of `[afterMs, messages]` make one batch, whose commit takes 3 ms; gives how long its first message waited. */
+  type Steps = readonly (readonly [number, number])[];
+  async function waiting(qos: 0 | 1 = 1) {
+    const own = await setup({ lingerMs: 50 });
+    const { source, store, clock } = own;
+    const waitOf = async (steps: Steps): Promise<number> => {
+      const batches = store.batches.length;
+      const startMs = clock.monotonicMs();
+      for (const [afterMs, count] of steps) {
+        clock.advance(afterMs);
+        for (let n = 0; n < count; n++) source.deliver('s1', '1', { qos });
         await settle();
-        return endMs - startMs;
-      };
-      await batchOf([[0, 3]]);
-      expect(await batchOf(arrivals)).toBe(waited);
-    },
-  );
+      }
+      for (; store.batches.length === batches; await settle()) clock.advance(1);
+      const waitedMs = clock.monotonicMs() - startMs;
+      clock.advance(3);
+      store.answer();
+      await settle();
+      return waitedMs;
+    };
+    return { ...own, waitOf };
+  }
 
-  it('waits for others only while the broker has sent more on this connection', async () => {
-    const { source, store, clock } = await setup();
-    store.auto = stored;
-    for (let n = 0; n < 3; n++) source.deliver('s1', String(n));
-    clock.advance(20);
-    await settle();
+  it.each<[string, Steps, number]>([
+    ['few messages wait for others as long as they may', [[0, 1]], 50],
+    ['not after the fifth', [[0, 1], [10, 4]], 10],
+    ['those that come together wait twice a commit, when there are five', [[0, 5]], 6],
+    ['or as many as the broker has had unacknowledged: more may not come', [[0, 3]], 6],
+    ['by and by, too', [[0, 1], [2, 1], [2, 1]], 6],
+  ])('of a broker that has sent three at once, and with fast commits, %s', async (_, steps, waitedMs) => {
+    const { waitOf } = await waiting();
+    await waitOf([[0, 3]]);
+    expect(await waitOf(steps)).toBe(waitedMs);
+  }); // prettier-ignore
+
+  it('waits for others of QoS 0 whatever the broker has sent', async () => {
+    const { waitOf } = await waiting(0);
+    expect([await waitOf([[0, 1]]), await waitOf([[0, 1]]), await waitOf([[0, 5]])]).toEqual([50, 50, 6]);
+  });
+
+  it('waits in vain once, and no longer for more than the broker sends by then', async () => {
+    const { waitOf } = await waiting();
+    await waitOf([[0, 4]]);
+    expect([await waitOf([[0, 2]]), await waitOf([[0, 2]]), await waitOf([[0, 1]])]).toEqual([50, 6, 50]);
+  });
+
+  it('waits in vain once at most for messages of the connection before, which come again on the new one', async () => {
+    const { source, store, clock, waitOf } = await waiting();
+    await waitOf([[0, 1]]);
+    source.deliver('s1', '1');
+    clock.advance(6);
+    await store.commitArrived();
     source.connectivity({ state: 'connected', sessionPresent: true, receiveMaximum: 20, protocolVersion: 4 });
-    source.deliver('s1', '4');
-    clock.advance(19);
+    source.deliver('s1', '1');
     await settle();
-    expect(store.batches).toHaveLength(2);
+    store.answer();
+    await settle();
+    clock.advance(50);
+    await store.commitArrived();
+    store.answer();
+    await settle();
+    expect(await waitOf([[0, 1]])).toBeLessThanOrEqual(6);
   });
 
   it('does not wait when the window of the broker fills', async () => {
